@@ -1,0 +1,14 @@
+// One project a layer: `npm test` runs those that need no cluster, `npm run test:e2e` the one that does.
+const layer = (name, extra = {}) => ({
+  displayName: name,
+  rootDir: __dirname,
+  testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+  transform: { "\\.[jt]s$": "@swc/jest" },
+  // The Kubernetes client ships ES modules only; jest's module system needs them as CommonJS.
+  transformIgnorePatterns: ["/node_modules/(?!(@kubernetes/client-node|openid-client|oauth4webapi|jose)/)"],
+  ...extra,
+});
+
+module.exports = {
+  projects: [layer("unit"), layer("property"), layer("stacks"), layer("engine"), layer("e2e")],
+};
