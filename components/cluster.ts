@@ -1,0 +1,242 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { quoteIdentifier } from "../postgresql/identifier";
+import { names, postgresPort, serviceHost, serviceNames } from "./names";
+
+/** The fields of `spec` of postgresql.cnpg.io/v1 Cluster that we set; api/v1/cluster_types.go has them all. */
+export interface ClusterSpec {
+  instances: number;
+  imageName: string;
+  enableSuperuserAccess: boolean;
+  enablePDB: boolean;
+  /** Seconds. */
+  switchoverDelay: number;
+  /** Seconds. */
+  stopDelay: number;
+  /** Seconds. */
+  smartShutdownTimeout: number;
+  bootstrap: {
+    initdb: {
+      database: string;
+      owner: string;
+      secret: { name: pulumi.Input<string> };
+      encoding: "UTF8";
+      localeProvider: LocaleProvider;
+      builtinLocale?: string;
+      icuLocale?: string;
+      localeCollate?: string;
+      localeCType?: string;
+      dataChecksums: boolean;
+      postInitApplicationSQL: string[];
+    };
+  };
+  postgresql: {
+    parameters: Record<string, string>;
+    pg_hba: string[];
+    synchronous?: {
+      method: "any";
+      number: number;
+      dataDurability: DataDurability;
+      failoverQuorum: boolean;
+    };
+  };
+  storage: { size: string; storageClass: pulumi.Input<string> };
+  resources: {
+    requests: { memory: string; cpu: string };
+    limits: { memory: string; cpu: string };
+  };
+  affinity: {
+    enablePodAntiAffinity: boolean;
+    topologyKey?: string;
+    podAntiAffinityType?: "required" | "preferred";
+  };
+  certificates: { serverAltDNSNames: string[] };
+}
+
+/** What happens to writes when too few synchronous replicas are there: they stop, or go on asynchronously. */
+export type DataDurability = "required" | "preferred";
+
+/** What knows how text sorts. */
+export type LocaleProvider = "builtin" | "icu" | "libc";
+
+/** What a cluster is made of. */
+export interface ClusterDescription {
+  /** Kubernetes namespace, by name, for the certificate. */
+  readonly namespaceName: string;
+  /** One primary and the rest replicas. */
+  readonly instances: number;
+  /** Operand image with tag; the tag begins with the major version. */
+  readonly image: string;
+  /** StorageClass of the volumes. */
+  readonly storageClass: pulumi.Input<string>;
+  /** Size of one instance's volume, a Kubernetes quantity. */
+  readonly storageSize: string;
+  /** Memory of one instance, request and limit alike, a Kubernetes quantity. */
+  readonly memory: string;
+  /** CPU of one instance, Kubernetes quantities. */
+  readonly cpuRequest: string;
+  readonly cpuLimit: string;
+  /** Replicas that must confirm a commit; 0: none. */
+  readonly synchronousReplicas: number;
+  readonly dataDurability: DataDurability;
+  readonly podAntiAffinity: "required" | "preferred" | "none";
+  /** Seconds. */
+  readonly switchoverDelay: number;
+  /** Seconds. */
+  readonly stopDelay: number;
+  /** Seconds. */
+  readonly smartShutdownTimeout: number;
+  readonly databaseName: string;
+  readonly databaseUser: string;
+  /** Secret of type kubernetes.io/basic-auth, whose username is databaseUser. */
+  readonly credentialsSecret: pulumi.Input<string>;
+  readonly schemas: readonly string[];
+  readonly searchPath: readonly string[];
+  readonly localeProvider: LocaleProvider;
+  readonly locale: string;
+  /** PostgreSQL's parameters. */
+  readonly parameters: Record<string, string>;
+}
+
+/** `spec` of the Cluster. */
+export function clusterSpec(cluster: ClusterDescription): ClusterSpec {
+  return {
+    instances: cluster.instances,
+    imageName: cluster.image,
+    enableSuperuserAccess: false,
+    // With one instance a disruption budget would block every node drain for ever.
+    enablePDB: cluster.instances > 1,
+    switchoverDelay: cluster.switchoverDelay,
+    stopDelay: cluster.stopDelay,
+    smartShutdownTimeout: cluster.smartShutdownTimeout,
+    bootstrap: {
+      initdb: {
+        database: cluster.databaseName,
+        owner: cluster.databaseUser,
+        secret: { name: cluster.credentialsSecret },
+        encoding: "UTF8",
+        ...localeFields(cluster.localeProvider, cluster.locale),
+        dataChecksums: true,
+        postInitApplicationSQL: bootstrapStatements(cluster),
+      },
+    },
+    postgresql: {
+      parameters: cluster.parameters,
+      // The operator's own rules come before: local sockets, and certificates over TLS for replicas and pooler. Its last
+      // rule would take passwords without TLS.
+      pg_hba: ["hostnossl all all all reject"],
+      ...(cluster.synchronousReplicas === 0
+        ? {}
+        : {
+            synchronous: {
+              method: "any",
+              number: cluster.synchronousReplicas,
+              dataDurability: cluster.dataDurability,
+              // Promote only a replica that is known to hold every confirmed commit.
+              failoverQuorum: true,
+            },
+          }),
+    },
+    storage: { size: cluster.storageSize, storageClass: cluster.storageClass },
+    resources: {
+      requests: { memory: cluster.memory, cpu: cluster.cpuRequest },
+      limits: { memory: cluster.memory, cpu: cluster.cpuLimit },
+    },
+    affinity:
+      cluster.podAntiAffinity === "none"
+        ? { enablePodAntiAffinity: false }
+        : {
+            enablePodAntiAffinity: true,
+            topologyKey: "kubernetes.io/hostname",
+            podAntiAffinityType: cluster.podAntiAffinity,
+          },
+    // PgBouncer shows clients the cluster's certificate, which must hold its name too for sslmode=verify-full.
+    certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
+  };
+}
+
+/**
+ * SQL that the operator runs once, as superuser, in the new application database. The owner owns the schemas: a GRANT, as the
+ * plan had it, would not let its migrations alter or drop them.
+ */
+export function bootstrapStatements({
+  databaseName,
+  databaseUser,
+  schemas,
+  searchPath,
+}: Pick<ClusterDescription, "databaseName" | "databaseUser" | "schemas" | "searchPath">): string[] {
+  const owner = quoteIdentifier(databaseUser);
+  return [
+    ...schemas.map((schema) => `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)} AUTHORIZATION ${owner};`),
+    `ALTER ROLE ${owner} IN DATABASE ${quoteIdentifier(databaseName)} ` +
+      `SET search_path = ${searchPath.map(quoteIdentifier).join(", ")};`,
+  ];
+}
+
+function localeFields(
+  provider: LocaleProvider,
+  locale: string,
+): Pick<
+  ClusterSpec["bootstrap"]["initdb"],
+  "localeProvider" | "builtinLocale" | "icuLocale" | "localeCollate" | "localeCType"
+> {
+  switch (provider) {
+    case "builtin":
+      return { localeProvider: provider, builtinLocale: locale };
+    case "icu":
+      return { localeProvider: provider, icuLocale: locale };
+    case "libc":
+      return { localeProvider: provider, localeCollate: locale, localeCType: locale };
+  }
+}
+
+/** Arguments of {@link Cluster}. */
+export interface ClusterArgs extends ClusterDescription {
+  readonly namespace: pulumi.Input<string>;
+  /** Refuse to delete the cluster. */
+  readonly protect: boolean;
+  /** Leave the cluster, and so its data, when the stack is destroyed: deleting a Cluster deletes its volume claims. */
+  readonly retainOnDelete: boolean;
+}
+
+/** The PostgreSQL cluster: a primary, its replicas, and the Services that find them. */
+export class Cluster extends pulumi.ComponentResource {
+  /** Name of the Cluster, known once all its instances are ready. */
+  readonly name: pulumi.Output<string>;
+  /** Host name of the current primary. */
+  readonly host: pulumi.Output<string>;
+  readonly port = postgresPort;
+
+  constructor(name: string, args: ClusterArgs, options?: pulumi.ComponentResourceOptions) {
+    super("naytife:postgres:Cluster", name, {}, options);
+    const cluster = new kubernetes.apiextensions.CustomResource(
+      names.cluster,
+      {
+        apiVersion: "postgresql.cnpg.io/v1",
+        kind: "Cluster",
+        metadata: {
+          name: names.cluster,
+          namespace: args.namespace,
+          annotations: {
+            // Ready can be stale just after an update; the number of instances cannot.
+            "pulumi.com/waitFor": JSON.stringify([
+              "condition=Ready",
+              `jsonpath={.status.readyInstances}=${args.instances}`,
+            ]),
+          },
+        },
+        spec: clusterSpec(args),
+      },
+      {
+        parent: this,
+        protect: args.protect,
+        retainOnDelete: args.retainOnDelete,
+        // Images are pulled on every node, each replica copies the primary, and an update restarts them one by one.
+        customTimeouts: { create: "30m", update: "60m", delete: "15m" },
+      },
+    );
+    this.name = cluster.metadata.name;
+    this.host = cluster.metadata.apply(() => serviceHost(names.readWriteService, args.namespaceName));
+    this.registerOutputs({ name: this.name, host: this.host, port: this.port });
+  }
+}

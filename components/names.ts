@@ -1,0 +1,29 @@
+/**
+ * What things are called in Kubernetes. The names are fixed, since applications, people and other objects refer to them;
+ * stacks differ by namespace.
+ */
+export const names = {
+  operatorNamespace: "cnpg-system",
+  cluster: "naytife-postgres",
+  /** Also the pooler's Service: the operator adds no suffix. */
+  pooler: "naytife-postgres-pooler",
+  /** Made by the operator: always the current primary. */
+  readWriteService: "naytife-postgres-rw",
+  /** Made by the operator: the certificate authority that clients verify the servers with, key ca.crt. */
+  caSecret: "naytife-postgres-ca",
+  credentialsSecret: "cnpg-cluster-secret",
+  connectionSecret: "naytife-postgres-connection",
+} as const;
+
+/** Port of every PostgreSQL and PgBouncer Service. */
+export const postgresPort = 5432;
+
+/** Host name of a Service that resolves in the whole Kubernetes cluster, whatever its domain is. */
+export function serviceHost(service: string, namespace: string): string {
+  return `${service}.${namespace}.svc`;
+}
+
+/** All the names that a client in the Kubernetes cluster may call a Service by, for a certificate. */
+export function serviceNames(service: string, namespace: string): string[] {
+  return [service, `${service}.${namespace}`, serviceHost(service, namespace)];
+}

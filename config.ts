@@ -1,0 +1,471 @@
+import * as pulumi from "@pulumi/pulumi";
+import { fitsConnectionBudget, pooledConnections } from "./postgresql/connection-budget";
+import { memorySize } from "./postgresql/memory-size";
+import { parametersWithKeys, sharedBuffersFor } from "./postgresql/parameters";
+import { quantity } from "./postgresql/quantity";
+
+/** What one key takes: how its text is read, and the words that tell a person what is allowed. */
+interface Rule<Value> {
+  readonly allowed: string;
+  /** @returns undefined when the text is not allowed */
+  readonly read: (text: string) => Value | undefined;
+  /** A secret's value is never shown. */
+  readonly secret?: true;
+}
+
+/** A value that may not stand, and why. */
+export interface Problem {
+  readonly keys: readonly string[];
+  readonly values: readonly string[];
+  readonly allowed: string;
+}
+
+/** The stack's configuration is wrong. Printed without a stack trace; nothing has been registered when it is thrown. */
+export class ConfigurationError extends pulumi.RunError {
+  constructor(
+    readonly project: string,
+    readonly problems: readonly Problem[],
+  ) {
+    const lines = problems.map(({ keys, values, allowed }) => {
+      const settings = keys.map((key, index) => `${project}:${key} is ${values[index] ?? "not set"}`);
+      return `  - ${settings.join(", ")}; allowed: ${allowed}`;
+    });
+    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    super(
+      [
+        `The stack's configuration has ${count}. Nothing was changed.`,
+        ...lines,
+        `Mend with: pulumi config set ${project}:<key> <value>   (Pulumi.yaml describes every key)`,
+      ].join("\n"),
+    );
+  }
+}
+
+const dnsLabel = text(
+  /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
+  "a DNS label: up to 63 of a-z, 0-9 and -, e.g. naytife-staging",
+);
+const dnsName = text(/^(?=.{1,253}$)[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, "a DNS name, e.g. postgres");
+const secretKey = text(/^[-._a-zA-Z0-9]{1,253}$/, "a key of a Secret: letters, digits, -, _ and .");
+const identifier = text(
+  /^[a-z_][a-z0-9_]{0,62}$/,
+  "an identifier: up to 63 of a-z, 0-9 and _, not beginning with a digit",
+);
+const bytes = quantityOf("a Kubernetes quantity of bytes, e.g. 512Mi or 100Gi", 1);
+const cpu = quantityOf("a Kubernetes quantity of cores, e.g. 500m or 2", 0.001);
+const memoryParameter = textThat(
+  "a PostgreSQL size with a unit, e.g. 64MB",
+  (value) => memorySize(value) !== undefined,
+);
+const derivedMemoryParameter = textThat(
+  "a PostgreSQL size with a unit, e.g. 256MB, or empty",
+  (value) => value === "" || memorySize(value) !== undefined,
+);
+const image = text(
+  /^[^\s@:]+(:\d+)?(\/[^\s@:]+)+:[\w][\w.-]*(@sha256:[0-9a-f]{64})?$/,
+  "an image with a tag, and a digest but in local, e.g. ghcr.io/cloudnative-pg/pgbouncer:1.25.2@sha256:…",
+);
+const postgresImageMajor = /:(\d+)(?:[.-][^:@/]*)?(?:@sha256:[0-9a-f]{64})?$/;
+
+/** One rule a key of Pulumi.yaml. Defaults are there, not here. */
+const rules = {
+  environment: oneOf("local", "staging", "production"),
+  namespace: dnsLabel,
+  kubeconfig: anyText(),
+  kubeContext: anyText(),
+
+  operatorChartVersion: text(/^\d+\.\d+\.\d+$/, "an exact chart version, e.g. 0.29.1"),
+  operatorImage: image,
+  operatorManifest: text(/^(?!http:\/\/).*$/, "a path, an https URL, or empty"),
+  operatorManifestSha256: text(/^([0-9a-f]{64})?$/, "64 hexadecimal digits in lower case, or empty"),
+
+  storageClass: oneOf("cnpg-local-storage", "cnpg-oci-storage"),
+  storageSize: bytes,
+
+  instances: integer(1, 9),
+  memory: bytes,
+  cpuRequest: cpu,
+  cpuLimit: cpu,
+  postgresImage: image,
+  synchronousReplicas: integer(0, 8),
+  dataDurability: oneOf("required", "preferred"),
+  podAntiAffinity: oneOf("required", "preferred", "none"),
+  switchoverDelay: integer(15, 3600),
+  stopDelay: integer(15, 3600),
+  smartShutdownTimeout: integer(0, 3600),
+
+  databaseName: identifier,
+  databaseUser: identifier,
+  databasePassword: {
+    allowed: "empty, or 8 to 512 characters of which none is a control character",
+    // eslint-disable-next-line no-control-regex -- refusing control characters is the point
+    read: (value) => (/^([^\u0000-\u001f\u007f]{8,512})?$/u.test(value) ? value : undefined),
+    secret: true,
+  } satisfies Rule<string> as Rule<string>,
+  databaseSchemas: listOf(identifier),
+  databaseSearchPath: listOf(identifier),
+  localeProvider: oneOf("builtin", "icu", "libc"),
+  locale: text(/^[A-Za-z][\w.@-]*$/, "a locale of the provider, e.g. C.UTF-8"),
+
+  maxConnections: integer(20, 10_000),
+  reservedConnections: integer(10, 10_000),
+  sharedBuffers: derivedMemoryParameter,
+  effectiveCacheSize: derivedMemoryParameter,
+  workMem: memoryParameter,
+  maintenanceWorkMem: memoryParameter,
+  walBuffers: memoryParameter,
+  checkpointCompletionTarget: decimal(0, 1),
+  defaultStatisticsTarget: integer(1, 10_000),
+  randomPageCost: decimal(0, 1000),
+  effectiveIoConcurrency: integer(0, 1000),
+  logStatement: oneOf("none", "ddl", "mod"),
+  logMinDurationStatement: integer(-1, 2_147_483_647),
+  logCheckpoints: boolean(),
+  logConnections: boolean(),
+  logDisconnections: boolean(),
+  logLockWaits: boolean(),
+  postgresqlParameters: parameters(),
+
+  poolerInstances: integer(1, 20),
+  poolerImage: image,
+  poolerMode: oneOf("transaction", "session"),
+  poolerMaxClientConnections: integer(1000, 50_000),
+  poolerDefaultPoolSize: integer(1, 1000),
+  poolerMaxDatabaseConnections: integer(1, 1000),
+  poolerMaxUserConnections: integer(1, 1000),
+  poolerServerCheckDelay: integer(0, 3600),
+  poolerServerLoginRetry: integer(1, 60),
+  poolerMemoryRequest: bytes,
+  poolerMemoryLimit: bytes,
+  poolerCpuRequest: cpu,
+  poolerCpuLimit: cpu,
+
+  protect: boolean(),
+  retainOnDelete: boolean(),
+
+  migrationEnabled: boolean(),
+  migrationSourceHost: dnsName,
+  migrationSourcePort: integer(1, 65_535),
+  migrationSourceDatabase: identifier,
+  migrationSourceUser: identifier,
+  migrationSourceSecret: dnsName,
+  migrationSourceSecretKey: secretKey,
+  migrationJobs: integer(1, 32),
+  migrationDumpStorage: bytes,
+};
+
+type Rules = typeof rules;
+type Key = keyof Rules;
+/** Every key's value. */
+export type Values = { readonly [K in Key]: Rules[K] extends Rule<infer Value> ? Value : never };
+
+/** Every key, in the order of Pulumi.yaml. */
+export const keys = Object.keys(rules) as readonly Key[];
+
+/** The stack's configuration, complete and valid. One field a key of Pulumi.yaml, where each is described. */
+export type Configuration = Omit<Values, "databasePassword"> & {
+  /** undefined: a random one is made. */
+  readonly databasePassword: pulumi.Output<string> | undefined;
+};
+
+/** A rule about several keys at once. It is asked only when each of them is valid by itself. */
+interface CrossRule {
+  readonly keys: readonly Key[];
+  readonly allowed: (values: Values) => string;
+  readonly holds: (values: Values) => boolean;
+}
+
+/** OCI's smallest block volume; a smaller claim is made this size and billed as such. */
+const ociMinimumStorage = "50Gi";
+/** CNPG needs this long after the smart shutdown to stop an instance (docs/src/instance_manager.md). */
+const minimumFastShutdown = 15;
+
+const crossRules: readonly CrossRule[] = [
+  {
+    keys: ["instances", "environment"],
+    allowed: () => "at least 3 instances in production, so that one may fail while another is updated",
+    holds: ({ environment, instances }) => environment !== "production" || instances >= 3,
+  },
+  {
+    keys: ["protect", "environment"],
+    allowed: () => "true in production",
+    holds: ({ environment, protect }) => environment !== "production" || protect,
+  },
+  {
+    keys: ["retainOnDelete", "environment"],
+    allowed: () => "true in production",
+    holds: ({ environment, retainOnDelete }) => environment !== "production" || retainOnDelete,
+  },
+  {
+    keys: ["podAntiAffinity", "environment"],
+    allowed: () => "required in production, else one node's loss may be the database's",
+    holds: ({ environment, podAntiAffinity }) => environment !== "production" || podAntiAffinity === "required",
+  },
+  {
+    keys: ["synchronousReplicas", "environment"],
+    allowed: () => "at least 1 in production, else a failover loses commits",
+    holds: ({ environment, synchronousReplicas }) => environment !== "production" || synchronousReplicas >= 1,
+  },
+  {
+    keys: ["dataDurability", "environment"],
+    allowed: () => "required in production, else a failover loses commits",
+    holds: ({ environment, dataDurability }) => environment !== "production" || dataDurability === "required",
+  },
+  ...(["postgresImage", "poolerImage", "operatorImage"] as const).map((key): CrossRule => ({
+    keys: [key, "environment"],
+    allowed: () => "tag and digest (@sha256:…) but in local, since a tag alone can be moved",
+    holds: (values) => values.environment === "local" || values[key].includes("@sha256:"),
+  })),
+  {
+    keys: ["synchronousReplicas", "instances"],
+    allowed: ({ instances }) => `fewer than instances, at most ${instances - 1}`,
+    holds: ({ synchronousReplicas, instances }) => synchronousReplicas < instances,
+  },
+  {
+    keys: ["storageSize", "storageClass"],
+    allowed: () => `at least ${ociMinimumStorage}, OCI's smallest block volume`,
+    holds: ({ storageClass, storageSize }) =>
+      storageClass !== "cnpg-oci-storage" || atMost(ociMinimumStorage, storageSize),
+  },
+  {
+    keys: ["memory", "sharedBuffers"],
+    allowed: ({ memory }) => `at most half of memory, e.g. ${sharedBuffersFor(memory)}; the backends need the rest`,
+    holds: ({ memory, sharedBuffers }) =>
+      sharedBuffers === "" || (memorySize(sharedBuffers) ?? 0) <= (quantity(memory) ?? 0) / 2,
+  },
+  {
+    keys: ["memory", "effectiveCacheSize"],
+    allowed: () => "at most memory; the planner would count on a cache that is not there",
+    holds: ({ memory, effectiveCacheSize }) =>
+      effectiveCacheSize === "" || (memorySize(effectiveCacheSize) ?? 0) <= (quantity(memory) ?? 0),
+  },
+  {
+    keys: ["memory"],
+    allowed: () => "at least 512Mi; initdb and the instance manager share it",
+    holds: ({ memory }) => atMost("512Mi", memory),
+  },
+  {
+    keys: ["cpuRequest", "cpuLimit"],
+    allowed: () => "a request of at most the limit",
+    holds: ({ cpuRequest, cpuLimit }) => atMost(cpuRequest, cpuLimit),
+  },
+  {
+    keys: ["poolerCpuRequest", "poolerCpuLimit"],
+    allowed: () => "a request of at most the limit",
+    holds: ({ poolerCpuRequest, poolerCpuLimit }) => atMost(poolerCpuRequest, poolerCpuLimit),
+  },
+  {
+    keys: ["poolerMemoryRequest", "poolerMemoryLimit"],
+    allowed: () => "a request of at most the limit",
+    holds: ({ poolerMemoryRequest, poolerMemoryLimit }) => atMost(poolerMemoryRequest, poolerMemoryLimit),
+  },
+  {
+    keys: ["stopDelay", "smartShutdownTimeout"],
+    allowed: () => `stopDelay at least ${minimumFastShutdown} seconds longer than smartShutdownTimeout`,
+    holds: ({ stopDelay, smartShutdownTimeout }) => stopDelay >= smartShutdownTimeout + minimumFastShutdown,
+  },
+  {
+    keys: ["postgresImage", "localeProvider"],
+    allowed: () => "PostgreSQL 14 to 18, the tag beginning with the major version; 15 or later for icu, 17 for builtin",
+    holds: ({ postgresImage, localeProvider }) => {
+      const major = Number(postgresImageMajor.exec(postgresImage)?.[1]);
+      return major >= { libc: 14, icu: 15, builtin: 17 }[localeProvider] && major <= 18;
+    },
+  },
+  {
+    keys: ["locale", "localeProvider"],
+    allowed: () => "C, C.UTF-8 or PG_UNICODE_FAST with the builtin provider",
+    holds: ({ locale, localeProvider }) =>
+      localeProvider !== "builtin" || ["C", "C.UTF-8", "PG_UNICODE_FAST"].includes(locale),
+  },
+  {
+    keys: ["databaseName"],
+    allowed: () => "a name that PostgreSQL does not use itself",
+    holds: ({ databaseName }) => !["postgres", "template0", "template1"].includes(databaseName),
+  },
+  {
+    keys: ["databaseUser"],
+    allowed: () => "a role that neither PostgreSQL nor the operator uses itself",
+    holds: ({ databaseUser }) =>
+      databaseUser !== "postgres" && databaseUser !== "streaming_replica" && !/^(pg|cnpg)_/.test(databaseUser),
+  },
+  {
+    keys: ["operatorManifest", "operatorManifestSha256"],
+    allowed: () => "both, or neither",
+    holds: ({ operatorManifest, operatorManifestSha256 }) =>
+      (operatorManifest === "") === (operatorManifestSha256 === ""),
+  },
+  {
+    keys: ["maxConnections", "reservedConnections", "poolerInstances", "poolerMaxDatabaseConnections"],
+    allowed: (values) =>
+      `(poolerInstances + 1 during an update) × poolerMaxDatabaseConnections + reservedConnections, here ` +
+      `${pooledConnections(values) + values.reservedConnections}, at most maxConnections`,
+    holds: fitsConnectionBudget,
+  },
+  {
+    keys: ["poolerDefaultPoolSize", "poolerMaxDatabaseConnections", "poolerMaxUserConnections"],
+    allowed: () => "a pool no larger than poolerMaxDatabaseConnections and poolerMaxUserConnections",
+    holds: (values) =>
+      values.poolerDefaultPoolSize <= Math.min(values.poolerMaxDatabaseConnections, values.poolerMaxUserConnections),
+  },
+];
+
+/**
+ * Reads the stack's configuration. It is the only reader of it.
+ *
+ * @throws ConfigurationError that lists all problems, before any resource is registered
+ */
+export function loadConfig(): Configuration {
+  const config = new pulumi.Config();
+  const { databasePassword, ...values } = validate(config.name, (key) => config.get(key));
+  return {
+    ...values,
+    databasePassword: databasePassword === "" ? undefined : pulumi.secret(databasePassword),
+  };
+}
+
+/**
+ * The values of all keys, read from their texts.
+ *
+ * @param project - in whose namespace the keys are, for the messages
+ * @param lookup - text of a key; undefined when it is not set
+ * @throws ConfigurationError that lists all problems
+ */
+export function validate(project: string, lookup: (key: Key) => string | undefined): Values {
+  const texts = new Map<string, string | undefined>(keys.map((key) => [key, lookup(key)]));
+  const read = new Map<string, unknown>();
+  const problems: Problem[] = [];
+
+  const problem = (of: readonly Key[], allowed: string): Problem => ({
+    keys: of,
+    values: of.map((key) => (rules[key].secret ? "[secret]" : describe(texts.get(key)))),
+    allowed,
+  });
+
+  for (const key of keys) {
+    const rule: Rule<unknown> = rules[key];
+    const value = readSafely(rule, texts.get(key));
+    if (value === undefined) {
+      problems.push(problem([key], rule.allowed));
+    } else {
+      read.set(key, value);
+    }
+  }
+
+  // Sound for the rules asked below: each touches only keys that were read.
+  const values = Object.fromEntries(read) as Values;
+  for (const rule of crossRules) {
+    if (rule.keys.every((key) => read.has(key)) && !rule.holds(values)) {
+      problems.push(problem(rule.keys, rule.allowed(values)));
+    }
+  }
+
+  if (problems.length > 0) {
+    throw new ConfigurationError(project, problems);
+  }
+  return values;
+}
+
+function readSafely(rule: Rule<unknown>, value: string | undefined): unknown {
+  return value === undefined ? undefined : rule.read(value);
+}
+
+/** Shown in a message: quoted, on one line, and not longer than a line. */
+function describe(value: string | undefined): string {
+  if (value === undefined) {
+    return "not set";
+  }
+  return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+}
+
+function atMost(smaller: string, larger: string): boolean {
+  return (quantity(smaller) ?? 0) <= (quantity(larger) ?? 0);
+}
+
+function textThat(allowed: string, holds: (value: string) => boolean): Rule<string> {
+  return { allowed, read: (value) => (holds(value) ? value : undefined) };
+}
+
+function text(pattern: RegExp, allowed: string): Rule<string> {
+  return textThat(allowed, (value) => pattern.test(value));
+}
+
+function anyText(): Rule<string> {
+  return textThat("any text", () => true);
+}
+
+function oneOf<const Choice extends string>(...choices: readonly Choice[]): Rule<Choice> {
+  return {
+    allowed: choices.join(", ").replace(/, ([^,]*)$/, " or $1"),
+    read: (value) => choices.find((choice) => choice === value),
+  };
+}
+
+function boolean(): Rule<boolean> {
+  return { allowed: "true or false", read: (value) => ({ true: true, false: false })[value] };
+}
+
+function integer(minimum: number, maximum: number): Rule<number> {
+  return {
+    allowed: `a whole number from ${minimum} to ${maximum}`,
+    read: (value) => {
+      const number = /^-?\d{1,15}$/.test(value) ? Number(value) : NaN;
+      return number >= minimum && number <= maximum ? number : undefined;
+    },
+  };
+}
+
+/** A number that stays text, as PostgreSQL takes it. */
+function decimal(minimum: number, maximum: number): Rule<string> {
+  return textThat(`a number from ${minimum} to ${maximum}`, (value) => {
+    const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : NaN;
+    return number >= minimum && number <= maximum;
+  });
+}
+
+function quantityOf(allowed: string, minimum: number): Rule<string> {
+  return textThat(allowed, (value) => (quantity(value) ?? 0) >= minimum);
+}
+
+function listOf(rule: Rule<string>): Rule<readonly string[]> {
+  return {
+    allowed: `a list of one or more, each once, each ${rule.allowed}`,
+    read: (value) => {
+      const list = parseJson(value);
+      if (!Array.isArray(list) || list.length === 0 || new Set(list).size !== list.length) {
+        return undefined;
+      }
+      const items = list.map((item: unknown) => (typeof item === "string" ? rule.read(item) : undefined));
+      return items.every((item) => item !== undefined) ? items : undefined;
+    },
+  };
+}
+
+/** Parameter names as CNPG's webhook takes them; those that it keeps for itself, or that have keys of their own, are out. */
+function parameters(): Rule<Readonly<Record<string, string>>> {
+  const name = /^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/;
+  return {
+    allowed: `an object of names and texts, without ${parametersWithKeys[0] ?? ""} and the others that have keys of their own`,
+    read: (value) => {
+      const object = parseJson(value);
+      if (typeof object !== "object" || object === null || Array.isArray(object)) {
+        return undefined;
+      }
+      const entries = Object.entries(object);
+      return entries.every(
+        (entry): entry is [string, string] =>
+          typeof entry[1] === "string" && name.test(entry[0]) && !parametersWithKeys.includes(entry[0]),
+      )
+        ? Object.fromEntries(entries)
+        : undefined;
+    },
+  };
+}
+
+function parseJson(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import type * as pulumi from "@pulumi/pulumi";
+import { Cluster } from "./components/cluster";
+import { Connection } from "./components/connection";
+import { Credentials } from "./components/credentials";
+import { kubernetesProvider } from "./components/kubernetes-provider";
+import { names } from "./components/names";
+import { Namespace } from "./components/namespace";
+import { Operator } from "./components/operator";
+import { readOperatorManifest } from "./components/operator-manifest";
+import { Pooler } from "./components/pooler";
+import { Storage } from "./components/storage";
+import { loadConfig } from "./config";
+import { postgresqlParameters } from "./postgresql/parameters";
+
+/** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
+async function naytifePostgres(): Promise<Record<string, pulumi.Input<string> | number>> {
+  const config = loadConfig();
+  const { namespace: namespaceName, protect, retainOnDelete } = config;
+  const operatorSource =
+    config.operatorManifest === ""
+      ? { chart: { version: config.operatorChartVersion, image: config.operatorImage } }
+      : { manifest: await readOperatorManifest(config.operatorManifest, config.operatorManifestSha256) };
+
+  const provider = kubernetesProvider("kubernetes", { kubeconfig: config.kubeconfig, context: config.kubeContext });
+  const operator = new Operator("operator", { source: operatorSource, retainOnDelete }, { provider });
+  const storage = new Storage("storage", { storageClass: config.storageClass, retainOnDelete }, { provider });
+  const namespace = new Namespace("namespace", { name: namespaceName, protect }, { provider });
+  const credentials = new Credentials(
+    "credentials",
+    {
+      namespace: namespace.name,
+      username: config.databaseUser,
+      password: config.databasePassword,
+      protect,
+      retainOnDelete,
+    },
+    { provider },
+  );
+  const cluster = new Cluster(
+    "cluster",
+    {
+      namespace: namespace.name,
+      namespaceName,
+      instances: config.instances,
+      image: config.postgresImage,
+      storageClass: storage.storageClass,
+      storageSize: config.storageSize,
+      memory: config.memory,
+      cpuRequest: config.cpuRequest,
+      cpuLimit: config.cpuLimit,
+      synchronousReplicas: config.synchronousReplicas,
+      dataDurability: config.dataDurability,
+      podAntiAffinity: config.podAntiAffinity,
+      switchoverDelay: config.switchoverDelay,
+      stopDelay: config.stopDelay,
+      smartShutdownTimeout: config.smartShutdownTimeout,
+      databaseName: config.databaseName,
+      databaseUser: config.databaseUser,
+      credentialsSecret: credentials.secretName,
+      schemas: config.databaseSchemas,
+      searchPath: config.databaseSearchPath,
+      localeProvider: config.localeProvider,
+      locale: config.locale,
+      parameters: postgresqlParameters(config),
+      protect,
+      retainOnDelete,
+    },
+    { provider, dependsOn: [operator] },
+  );
+  const pooler = new Pooler(
+    "pooler",
+    {
+      namespace: namespace.name,
+      namespaceName,
+      cluster: cluster.name,
+      instances: config.poolerInstances,
+      image: config.poolerImage,
+      mode: config.poolerMode,
+      maxClientConnections: config.poolerMaxClientConnections,
+      defaultPoolSize: config.poolerDefaultPoolSize,
+      maxDatabaseConnections: config.poolerMaxDatabaseConnections,
+      maxUserConnections: config.poolerMaxUserConnections,
+      serverCheckDelay: config.poolerServerCheckDelay,
+      serverLoginRetry: config.poolerServerLoginRetry,
+      memoryRequest: config.poolerMemoryRequest,
+      memoryLimit: config.poolerMemoryLimit,
+      cpuRequest: config.poolerCpuRequest,
+      cpuLimit: config.poolerCpuLimit,
+    },
+    { provider, dependsOn: [operator, cluster] },
+  );
+  const connection = new Connection(
+    "connection",
+    {
+      namespace: namespace.name,
+      pooled: pooler,
+      direct: cluster,
+      database: config.databaseName,
+      username: credentials.username,
+      password: credentials.password,
+    },
+    { provider, dependsOn: [pooler] },
+  );
+
+  return {
+    DATABASE_URL: connection.url,
+    DATABASE_URL_DIRECT: connection.directUrl,
+    databaseHost: pooler.host,
+    databasePort: pooler.port,
+    databaseDirectHost: cluster.host,
+    databaseName: config.databaseName,
+    databaseUser: credentials.username,
+    databaseNamespace: namespace.name,
+    databaseCredentialsSecretName: credentials.secretName,
+    databaseConnectionSecretName: connection.secretName,
+    databaseCaSecretName: names.caSecret,
+    readme: fs.readFileSync(path.join(__dirname, "Pulumi.README.md"), "utf8"),
+  };
+}
+
+export = naytifePostgres;
