@@ -1,0 +1,95 @@
+/** A Go program that is built here, at the version that its group's go.mod requires. */
+export interface Program {
+  /** The folder beside this file with the go.mod, go.sum and tools.go; programs whose requirements conflict have groups of their own. */
+  readonly group: string;
+  /** The module whose version in go.mod is the program's; the group's own module where there is none. */
+  readonly module?: string;
+  readonly package: string;
+  readonly tags?: readonly string[];
+  /** Linker variables that tell the program its version (`v1.2.3`). */
+  readonly variables?: (version: string) => Readonly<Record<string, string>>;
+  /**
+   * The arguments that make it print its version. A program on PATH is used where its output names the required one.
+   * Absent where a program goes into an image: there it must be the static build.
+   */
+  readonly versionArguments?: readonly string[];
+}
+
+const kubernetes = (program: string): Program => ({
+  group: "kubernetes",
+  module: "k8s.io/kubernetes",
+  package: `k8s.io/kubernetes/cmd/${program}`,
+  variables: (version) => {
+    const [major = "", minor = ""] = version.replace(/^v/, "").split(".");
+    return {
+      "k8s.io/component-base/version.gitVersion": version,
+      "k8s.io/component-base/version.gitMajor": major,
+      "k8s.io/component-base/version.gitMinor": minor,
+      "k8s.io/client-go/pkg/version.gitVersion": version,
+    };
+  },
+  versionArguments: program === "kubectl" ? ["version", "--client"] : ["--version"],
+});
+
+const containerd = (program: string, versionArgument: string): Program => ({
+  group: "containerd",
+  module: "github.com/containerd/containerd/v2",
+  package: `github.com/containerd/containerd/v2/cmd/${program}`,
+  // Snapshotters that need C libraries and that nobody asks for here.
+  tags: ["no_btrfs", "no_devmapper", "no_zfs"],
+  variables: (version) => ({ "github.com/containerd/containerd/v2/version.Version": version }),
+  versionArguments: [versionArgument],
+});
+
+/** Every program of the toolchain, in the order in which `npm run toolchain` builds them. One more is one more entry. */
+export const catalog = {
+  pulumi: {
+    group: "pulumi",
+    module: "github.com/pulumi/pulumi/pkg/v3",
+    package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    variables: (version) => ({ "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": version }),
+    versionArguments: ["version"],
+  },
+  etcd: {
+    group: "etcd",
+    module: "go.etcd.io/etcd/server/v3",
+    package: "go.etcd.io/etcd/server/v3",
+    versionArguments: ["--version"],
+  },
+  "kube-apiserver": kubernetes("kube-apiserver"),
+  "kube-controller-manager": kubernetes("kube-controller-manager"),
+  "kube-scheduler": kubernetes("kube-scheduler"),
+  kubelet: kubernetes("kubelet"),
+  "kube-proxy": kubernetes("kube-proxy"),
+  kubectl: kubernetes("kubectl"),
+  containerd: containerd("containerd", "--version"),
+  "containerd-shim-runc-v2": containerd("containerd-shim-runc-v2", "-v"),
+  ctr: containerd("ctr", "--version"),
+  pause: { group: "pause", package: "naytife-postgres/toolchain/pause" },
+  coredns: { group: "coredns", module: "github.com/coredns/coredns", package: "github.com/coredns/coredns" },
+  "local-path-provisioner": {
+    group: "local-path-provisioner",
+    module: "github.com/rancher/local-path-provisioner",
+    package: "github.com/rancher/local-path-provisioner",
+    variables: (version) => ({ "main.VERSION": version }),
+  },
+  "cnpg-manager": {
+    group: "cloudnative-pg",
+    module: "github.com/cloudnative-pg/cloudnative-pg",
+    package: "github.com/cloudnative-pg/cloudnative-pg/cmd/manager",
+    variables: (version) => ({
+      "github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion": version.replace(/^v/, ""),
+    }),
+  },
+} satisfies Record<string, Program>;
+
+export type ToolName = keyof typeof catalog;
+
+export const toolNames = Object.keys(catalog) as ToolName[];
+
+/** Modules that carry manifests and CRDs which are read from where Go keeps them; no copy is committed. */
+export const manifestModules = {
+  "cloudnative-pg": { group: "cloudnative-pg", module: "github.com/cloudnative-pg/cloudnative-pg" },
+} as const;
+
+export type ManifestModule = keyof typeof manifestModules;

@@ -1,0 +1,3 @@
+module naytife-postgres/toolchain/pause
+
+go 1.25.0
