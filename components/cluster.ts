@@ -2,6 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { quoteIdentifier } from "../postgresql/identifier";
 import { names, postgresPort, serviceHost, serviceNames } from "./names";
+import { retryWhileWebhookIsAway } from "./webhook-retry";
 
 /** The fields of `spec` of postgresql.cnpg.io/v1 Cluster that we set; api/v1/cluster_types.go has them all. */
 export interface ClusterSpec {
@@ -231,6 +232,7 @@ export class Cluster extends pulumi.ComponentResource {
         parent: this,
         protect: args.protect,
         retainOnDelete: args.retainOnDelete,
+        hooks: { onError: [retryWhileWebhookIsAway(`${name}-webhook`)] },
         // Images are pulled on every node, each replica copies the primary, and an update restarts them one by one.
         customTimeouts: { create: "30m", update: "60m", delete: "15m" },
       },

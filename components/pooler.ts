@@ -2,6 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { poolerSurge } from "../postgresql/connection-budget";
 import { names, postgresPort, serviceHost } from "./names";
+import { retryWhileWebhookIsAway } from "./webhook-retry";
 
 /** The fields of `spec` of postgresql.cnpg.io/v1 Pooler that we set; api/v1/pooler_types.go has them all. */
 export interface PoolerSpec {
@@ -36,7 +37,7 @@ export interface PoolerSpec {
   };
 }
 
-/** What a pooler is made of. Limits are of one pod; connections_budget.ts adds them up. */
+/** What a pooler is made of. Limits are of one pod; postgresql/connection-budget.ts adds them up. */
 export interface PoolerDescription {
   /** Name of the Cluster that it serves. */
   readonly cluster: pulumi.Input<string>;
@@ -146,6 +147,7 @@ export class Pooler extends pulumi.ComponentResource {
         // Immutable in the API, which would answer an update with an error.
         replaceOnChanges: ["spec.cluster"],
         deleteBeforeReplace: true,
+        hooks: { onError: [retryWhileWebhookIsAway(`${name}-webhook`)] },
         customTimeouts: { create: "15m", update: "15m" },
       },
     );
