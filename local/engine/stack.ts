@@ -1,0 +1,163 @@
+/** How a stack runs on this machine: Pulumi's Automation API around the program of index.ts, with the checkout left untouched. */
+import {
+  LocalWorkspace,
+  PulumiCommand,
+  type InlineProgramArgs,
+  type LocalWorkspaceOptions,
+  type PulumiFn,
+  type Stack,
+} from "@pulumi/pulumi/automation";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parse, parseDocument } from "yaml";
+import { step } from "../progress";
+import { tool } from "../toolchain/toolchain";
+import { passphraseEnvironment } from "./passphrase";
+import { findPlugins, pulumiHome, type Plugin } from "./plugins";
+
+const checkout = resolve(__dirname, "../..");
+
+/** The stacks that have a committed Pulumi.<stack>.yaml. */
+export const stackNames = ["local", "staging", "production"] as const;
+export type StackName = (typeof stackNames)[number];
+
+/** A stack, and the plugins that it runs on. */
+export interface OpenStack {
+  readonly stack: Stack;
+  readonly plugins: readonly Plugin[];
+}
+
+export interface OpenStackOptions {
+  readonly stack: StackName;
+  /** Config values over those of the stack's file; `{ secret }` is encrypted and never printed. Keys without a colon are the project's, lists and objects are given as JSON. */
+  readonly config?: Readonly<Record<string, string | { secret: string }>>;
+  /** URL of Pulumi's backend. Default: `PULUMI_BACKEND_URL`, else files in the state directory. */
+  readonly backend?: string;
+  /** Where the local backend, its passphrase and the workspaces live. Default: `$XDG_STATE_HOME/naytife-postgres`. */
+  readonly stateDirectory?: string;
+  /** What runs. Default: the program of index.ts. */
+  readonly program?: PulumiFn;
+  /**
+   * For tests alone: staging's or production's settings on the embedded cluster, where stand-ins may change things.
+   * Default: false, and `up` of those stacks asks for the official plugins.
+   */
+  readonly onEmbeddedCluster?: boolean;
+}
+
+/**
+ * Opens a stack, and creates it in the backend if it is not there.
+ * @throws When Pulumi cannot be had, when the backend does not answer, or when the passphrase does not fit.
+ */
+export async function openStack(options: OpenStackOptions): Promise<Stack> {
+  return (await openStackWithPlugins(options)).stack;
+}
+
+/** {@link openStack}, for those who want to tell which plugins ran. */
+export async function openStackWithPlugins(options: OpenStackOptions): Promise<OpenStack> {
+  const pulumi = await tool("pulumi");
+  const plugins = await findPlugins(pulumi);
+  step(`plugins: ${plugins.map(({ name, version, origin }) => `${name} ${version} (${origin})`).join(", ")}`);
+  const home = pulumiHome(pulumi, plugins);
+
+  const stateDirectory = options.stateDirectory ?? defaultStateDirectory();
+  const backend = options.backend ?? process.env["PULUMI_BACKEND_URL"] ?? localBackend(stateDirectory);
+  if (backend.startsWith("file://")) mkdirSync(new URL(backend), { recursive: true });
+  const workDirectory = workspaceDirectory(stateDirectory, backend, options.stack);
+  const { project, secretsProvider } = writeWorkspace(workDirectory, options);
+
+  const program: InlineProgramArgs = {
+    stackName: options.stack,
+    projectName: project,
+    program: options.program ?? projectProgram,
+  };
+  const settings: LocalWorkspaceOptions = {
+    workDir: workDirectory,
+    pulumiHome: home,
+    pulumiCommand: await PulumiCommand.get({ root: home }),
+    secretsProvider,
+    envVars: {
+      PULUMI_BACKEND_URL: backend,
+      ...passphraseEnvironment(backend),
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      // Every plugin is in its place already: a missing one is an error, not a reason for a download without a limit.
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    },
+  };
+  const stack = await LocalWorkspace.createOrSelectStack(program, settings);
+  const secrets = Object.entries(options.config ?? {}).flatMap(([key, value]) =>
+    typeof value === "string" ? [] : [[key, { value: value.secret, secret: true }] as const],
+  );
+  if (secrets.length > 0) await stack.setAllConfig(Object.fromEntries(secrets));
+  if (options.stack !== "local" && options.onEmbeddedCluster !== true) refuseStandIns(stack, options.stack, plugins);
+  return { stack, plugins };
+}
+
+async function projectProgram(): ReturnType<PulumiFn> {
+  // Loaded at the first run, not with this module: it takes seconds, and needs Pulumi's runtime in place.
+  const naytifePostgres = createRequire(__filename)("../../index") as typeof import("../../index");
+  return naytifePostgres();
+}
+
+function defaultStateDirectory(): string {
+  return join(process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "naytife-postgres");
+}
+
+function localBackend(stateDirectory: string): string {
+  return pathToFileURL(join(stateDirectory, "backend")).href;
+}
+
+/** One directory for each stack of each backend: the encryption salt that lies in it belongs to both. */
+function workspaceDirectory(stateDirectory: string, backend: string, stack: StackName): string {
+  const key = createHash("sha256").update(backend).digest("hex").slice(0, 8);
+  return join(stateDirectory, "workspaces", `${stack}-${key}`);
+}
+
+/** Copies the project's and the stack's file, with the plain config values put in. */
+function writeWorkspace(directory: string, options: OpenStackOptions): { project: string; secretsProvider: string } {
+  mkdirSync(directory, { recursive: true });
+  const projectFile = readFileSync(join(checkout, "Pulumi.yaml"), "utf8");
+  writeFileSync(join(directory, "Pulumi.yaml"), projectFile);
+  const { name: project, config: declared } = parse(projectFile) as {
+    name: string;
+    config: Record<string, { type?: string } | undefined>;
+  };
+
+  const file = `Pulumi.${options.stack}.yaml`;
+  const settings = parseDocument(readFileSync(join(checkout, file), "utf8"));
+  const used = join(directory, file);
+  // The salt that `stack init` wrote at the first opening is the key to the state's secrets.
+  if (existsSync(used) && !settings.has("encryptionsalt")) {
+    const { encryptionsalt } = parse(readFileSync(used, "utf8")) as { encryptionsalt?: string };
+    if (encryptionsalt !== undefined) settings.set("encryptionsalt", encryptionsalt);
+  }
+  for (const [key, value] of Object.entries(options.config ?? {}))
+    if (typeof value === "string") {
+      const structured = ["array", "object"].includes(declared[key]?.type ?? "");
+      settings.setIn(
+        ["config", key.includes(":") ? key : `${project}:${key}`],
+        structured ? settings.createNode(JSON.parse(value)) : value,
+      );
+    }
+  writeFileSync(used, settings.toString(), { mode: 0o600 });
+  const secretsProvider: unknown = settings.get("secretsprovider");
+  return { project, secretsProvider: typeof secretsProvider === "string" ? secretsProvider : "passphrase" };
+}
+
+/** A stand-in must never change what runs in staging or in production. */
+function refuseStandIns(stack: Stack, name: StackName, plugins: readonly Plugin[]): void {
+  const standIns = plugins.filter(({ origin }) => origin === "stand-in").map((plugin) => plugin.name);
+  if (standIns.length === 0) return;
+  const refusal = () =>
+    Promise.reject(
+      new Error(
+        `The stack ${name} needs Pulumi's official plugins, and this machine has only the project's stand-ins for ` +
+          `${standIns.join(", ")}. Nothing was changed. Run where Pulumi can download its plugins (npm run preview works ` +
+          "with stand-ins too), or put the official pulumi-resource-* programs on PATH.",
+      ),
+    );
+  Object.assign(stack, { up: refusal, destroy: refusal, refresh: refusal, import: refusal });
+}
