@@ -1,4 +1,5 @@
 /** The few things that the legacy asks of a Kubernetes cluster. */
+import type { EventEmitter } from "node:events";
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -112,9 +113,9 @@ export async function podQuery(
   const status = await new Promise<V1Status>((resolve, reject) => {
     new Exec(cluster.config)
       .exec(namespace, pod, "postgres", ["sh", "-c", psql, database, sql], out, err, null, false, resolve)
-      .then((socket) => {
+      .then((socket: unknown) => {
         // Without a status the stream was cut: an answer that may be short is no answer.
-        socket.on("close", () => {
+        (socket as EventEmitter).on("close", () => {
           setTimeout(() => {
             reject(new Error(`The connection to pod ${namespace}/${pod} was cut before the answer ended.`));
           }, 100);

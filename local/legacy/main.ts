@@ -30,7 +30,7 @@ const usage = `npm run legacy -- COMMAND [OPTIONS]
 class UsageError extends Error {}
 
 /** Reads `250ms`, `60s`, `5m` or `1h`. @returns milliseconds */
-export function parseDuration(text: string): number {
+function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   if (!match) throw new UsageError(`"${text}" is no length of time; write for example 100ms, 60s or 5m.`);
   const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
