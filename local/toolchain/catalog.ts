@@ -90,6 +90,7 @@ export const toolNames = Object.keys(catalog) as ToolName[];
 /** Modules that carry manifests and CRDs which are read from where Go keeps them; no copy is committed. */
 export const manifestModules = {
   "cloudnative-pg": { group: "cloudnative-pg", module: "github.com/cloudnative-pg/cloudnative-pg" },
+  "local-path-provisioner": { group: "local-path-provisioner", module: "github.com/rancher/local-path-provisioner" },
 } as const;
 
 export type ManifestModule = keyof typeof manifestModules;

@@ -1,0 +1,323 @@
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { withLock } from "../lock.js";
+import { step } from "../progress.js";
+import { run } from "../run.js";
+import { tools, type ToolName } from "../toolchain/toolchain.js";
+import { addons } from "./addons.js";
+import { removeCgroup } from "./cgroups.js";
+import { nodeFiles, nodeTools } from "./components.js";
+import { imagesOrigin, prepareImages, provideImages, type ImagesFrom } from "./images/images.js";
+import { postgresImage } from "./images/recipes.js";
+import { chooseSubnet, connect, disconnect, networksInUse } from "./network.js";
+import { findInit, killNode as kill, startNode as start, writeWhole } from "./node.js";
+import { operatorManifest } from "./operator.js";
+import { issueAll } from "./pki.js";
+import {
+  apiServerUrl,
+  checkRequest,
+  clusterFiles,
+  contextName,
+  nodePlan,
+  nodePlans,
+  stateRoot,
+  type ClusterPlan,
+} from "./plan.js";
+import { cniPlugins, findProgram, requirePackages, requireResources, requireRoot } from "./preflight.js";
+
+export interface EmbeddedCluster {
+  /** Path of the kubeconfig (mode 0600). */
+  readonly kubeconfig: string;
+  readonly context: string;
+  /** Path of the operator's release manifest, rendered for the images at hand. */
+  readonly operatorManifest: string;
+  readonly postgresImage: string;
+  readonly imagesFrom: ImagesFrom;
+}
+
+export interface ClusterOptions {
+  /** `local` by default. */
+  readonly name?: string;
+}
+
+export interface UpOptions extends ClusterOptions {
+  /** 1 to 9; by default what the cluster has, or 1. A cluster keeps its number until `down`. */
+  readonly nodes?: number;
+  /** The first three numbers of the /24 that joins the machine and the nodes; by default a free one of 10.213. */
+  readonly subnet?: string;
+}
+
+const defaultName = "local";
+
+function locked<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+  const waiting = () => {
+    step(`cluster ${name}: another process works on it; waiting`);
+  };
+  return withLock(`/run/lock/naytife-postgres-${name}`, waiting, work);
+}
+
+async function readJson<Content>(path: string): Promise<Content | undefined> {
+  return existsSync(path) ? (JSON.parse(await readFile(path, "utf8")) as Content) : undefined;
+}
+
+/** What is recorded of a cluster; undefined where there is none. */
+export async function readPlan(name: string): Promise<ClusterPlan | undefined> {
+  return readJson<ClusterPlan>(clusterFiles(name).plan);
+}
+
+/** What the last `up` that ended well returned. */
+export async function readResult(name: string): Promise<EmbeddedCluster | undefined> {
+  return readJson<EmbeddedCluster>(clusterFiles(name).result);
+}
+
+async function requirePlan(name: string): Promise<ClusterPlan> {
+  const plan = await readPlan(name);
+  if (plan !== undefined) return plan;
+  throw new Error(
+    `There is no cluster "${name}" here. Nothing was changed. Bring one up with \`npm run kubernetes -- up --name ${name}\`.`,
+  );
+}
+
+async function planFor(name: string, options: UpOptions): Promise<ClusterPlan> {
+  const existing = await readPlan(name);
+  if (existing !== undefined) {
+    for (const [what, asked, has] of [
+      ["nodes", options.nodes, existing.nodes],
+      ["subnet", options.subnet, existing.subnet],
+    ] as const) {
+      if (asked !== undefined && asked !== has) {
+        throw new Error(
+          `The cluster "${name}" has ${what} ${has}, not ${asked}, and keeps it. Nothing was changed. ` +
+            `Take it down first (its data goes with it), or choose another --name.`,
+        );
+      }
+    }
+    return existing;
+  }
+  return { name, nodes: options.nodes ?? 1, subnet: chooseSubnet(await takenNetworks(), options.subnet) };
+}
+
+/** Networks of this machine, and those of clusters that do not run now but will again. */
+async function takenNetworks(): Promise<string[]> {
+  const others = await Promise.all((await clusterNames()).map(readPlan));
+  return [...(await networksInUse()), ...others.flatMap((plan) => (plan === undefined ? [] : [`${plan.subnet}.0/24`]))];
+}
+
+async function clusterNames(): Promise<string[]> {
+  const directory = join(stateRoot, "clusters");
+  return existsSync(directory) ? readdir(directory) : [];
+}
+
+type Kubectl = (...args: string[]) => Promise<string>;
+
+function kubectlFor(program: string, plan: ClusterPlan): Kubectl {
+  return (...args) => run(program, ["--kubeconfig", clusterFiles(plan.name).kubeconfig, ...args]);
+}
+
+/** The machine's process ids of the running nodes' first processes, by node index. */
+export async function inits(plan: ClusterPlan): Promise<Map<number, number>> {
+  const found = await Promise.all(nodePlans(plan).map(async (node) => [node.index, await findInit(node)] as const));
+  return new Map(found.flatMap(([index, init]) => (init === undefined ? [] : [[index, init]])));
+}
+
+/** The result of an earlier `up` if all of it still runs and answers. */
+async function runningResult(plan: ClusterPlan): Promise<EmbeddedCluster | undefined> {
+  const result = await readResult(plan.name);
+  if (result === undefined || !existsSync(result.operatorManifest)) return undefined;
+  if ((await inits(plan)).size !== plan.nodes) return undefined;
+  const { kubectl } = await tools(["kubectl"]);
+  try {
+    const nodes = await kubectlFor(kubectl, plan)("get", "nodes", "--request-timeout=2s", "--output=json");
+    return readyNodes(nodes) === plan.nodes ? result : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readyNodes(list: string): number {
+  const { items } = JSON.parse(list) as { items: { status: { conditions: { type: string; status: string }[] } }[] };
+  return items.filter(({ status }) =>
+    status.conditions.some(({ type, status: is }) => type === "Ready" && is === "True"),
+  ).length;
+}
+
+/** Starts whichever nodes do not run and joins them. */
+async function startNodes(plan: ClusterPlan, indexes: readonly number[]): Promise<void> {
+  const paths = await tools(nodeTools);
+  const runc = await findProgram("runc");
+  if (runc === undefined) throw new Error("runc is not on PATH. Nothing was started.");
+  for (const index of indexes) {
+    const node = nodePlan(plan, index);
+    await mkdir(node.directory, { recursive: true, mode: 0o700 });
+    await start(node, nodeFiles(plan, node, runc, cniPlugins), paths satisfies Partial<Record<ToolName, string>>);
+  }
+  await connect(plan, await inits(plan));
+}
+
+/** Repeats a check until it holds. @throws after that many seconds, with where to look. */
+async function until(plan: ClusterPlan, what: string, seconds: number, check: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  let last: unknown;
+  while (Date.now() < end) {
+    try {
+      if (await check()) return;
+    } catch (error) {
+      last = error;
+    }
+    await sleep(250);
+  }
+  const logs = join(nodePlan(plan, 1).directory, "log");
+  throw new Error(
+    `${what} did not come true within ${seconds} s. The cluster was left as it is: \`up\` again goes on from here, \`down\` removes it. ` +
+      `Its programs' logs are in ${logs}.${last instanceof Error ? `\n${last.message}` : ""}`,
+  );
+}
+
+/** Waits until the API server of a started cluster answers and each node is Ready. */
+async function untilReady(plan: ClusterPlan, kubectl: Kubectl): Promise<void> {
+  await until(plan, `"the API server at ${apiServerUrl(plan)} is ready"`, 120, async () => {
+    await kubectl("get", "--raw=/readyz", "--request-timeout=2s");
+    return true;
+  });
+}
+
+async function untilNodesReady(plan: ClusterPlan, kubectl: Kubectl): Promise<void> {
+  await until(
+    plan,
+    `"${plan.nodes} nodes are Ready"`,
+    120,
+    async () => readyNodes(await kubectl("get", "nodes", "--request-timeout=5s", "--output=json")) === plan.nodes,
+  );
+}
+
+async function bringUp(plan: ClusterPlan): Promise<EmbeddedCluster> {
+  const files = clusterFiles(plan.name);
+  const { kubectl: program, ctr } = await tools(["kubectl", ...nodeTools]);
+  const origin = await imagesOrigin();
+  const archives = await prepareImages(origin);
+  const manifest = await operatorManifest(origin);
+  const extras = await addons();
+
+  await mkdir(files.directory, { recursive: true, mode: 0o700 });
+  await writeWhole(files.plan, `${JSON.stringify(plan)}\n`);
+  await rm(files.result, { force: true });
+  await issueAll(plan);
+  step(`cluster ${plan.name}: starting ${plan.nodes === 1 ? "1 node" : `${plan.nodes} nodes`} at ${plan.subnet}.0/24`);
+  await startNodes(
+    plan,
+    nodePlans(plan).map(({ index }) => index),
+  );
+
+  const kubectl = kubectlFor(program, plan);
+  await untilReady(plan, kubectl);
+  step(`cluster ${plan.name}: the API server answers`);
+  await run(
+    program,
+    ["--kubeconfig", files.kubeconfig, "apply", "--server-side", "--force-conflicts", "--filename=-"],
+    { input: extras },
+  );
+  const running = await inits(plan);
+  const nodes = nodePlans(plan).map((node) => ({
+    node: node.name,
+    socket: `/proc/${running.get(node.index) ?? 0}/root/run/containerd/containerd.sock`,
+    ctr,
+  }));
+  await until(plan, '"containerd listens on each node"', 30, () =>
+    Promise.resolve(nodes.every(({ socket }) => existsSync(socket))),
+  );
+  await provideImages(origin, archives, nodes);
+  await untilNodesReady(plan, kubectl);
+  step(`cluster ${plan.name}: nodes Ready`);
+  for (const deployment of ["kube-system/coredns", "local-path-storage/local-path-provisioner"]) {
+    const [namespace = "", name = ""] = deployment.split("/");
+    await kubectl("--namespace", namespace, "rollout", "status", `deployment/${name}`, "--timeout=120s");
+  }
+  const result: EmbeddedCluster = {
+    kubeconfig: files.kubeconfig,
+    context: contextName(plan.name),
+    operatorManifest: manifest,
+    postgresImage,
+    imagesFrom: origin,
+  };
+  await writeWhole(files.result, `${JSON.stringify(result)}\n`);
+  step(`cluster ${plan.name}: ready`);
+  return result;
+}
+
+/**
+ * Brings an embedded cluster up: made where there is none, recovered where it was killed in whatever state, left alone where it runs.
+ * @throws before anything is changed: no root, too little disk or memory, a subnet in use, other nodes than it has.
+ */
+export async function up(options: UpOptions): Promise<EmbeddedCluster> {
+  const name = options.name ?? defaultName;
+  checkRequest(name, options.nodes ?? 1, options.subnet);
+  requireRoot();
+  return locked(name, async () => {
+    const plan = await planFor(name, options);
+    const running = await runningResult(plan);
+    if (running !== undefined) return running;
+    await requireResources(plan.nodes);
+    await requirePackages();
+    return bringUp(plan);
+  });
+}
+
+/** Takes a cluster down and removes everything that it was, its data included. Nothing where there is none. */
+export async function down(options: ClusterOptions): Promise<void> {
+  const name = options.name ?? defaultName;
+  checkRequest(name, 1);
+  requireRoot();
+  await locked(name, async () => {
+    const { directory, plan: planFile } = clusterFiles(name);
+    const plan = await readPlan(name);
+    if (plan !== undefined) {
+      for (const node of nodePlans(plan)) await kill(node);
+      for (const node of nodePlans(plan)) await removeCgroup(node.cgroup);
+      await disconnect(name);
+    }
+    // The plan goes last: a `down` that is killed before can be repeated.
+    if (existsSync(directory)) {
+      for (const entry of await readdir(directory)) {
+        if (join(directory, entry) !== planFile) await rm(join(directory, entry), { recursive: true, force: true });
+      }
+    }
+    await rm(directory, { recursive: true, force: true });
+    for (const parent of [dirname(directory), stateRoot]) await rmdir(parent).catch(() => undefined);
+    step(`cluster ${name}: ${plan === undefined ? "there is none" : "down"}`);
+  });
+}
+
+/** Kills one node as a power cut would: every process of it at once. Its disk stays. Without its first node a cluster has no API server. */
+export async function killNode(options: ClusterOptions & { readonly node: number }): Promise<void> {
+  requireRoot();
+  const plan = await requirePlan(options.name ?? defaultName);
+  await kill(requireNode(plan, options.node));
+}
+
+/** Starts a killed node again, and waits until the cluster's running nodes are Ready. */
+export async function startNode(options: ClusterOptions & { readonly node: number }): Promise<void> {
+  requireRoot();
+  const plan = await requirePlan(options.name ?? defaultName);
+  const node = requireNode(plan, options.node);
+  await locked(plan.name, async () => {
+    await startNodes(plan, [node.index]);
+    const { kubectl: program } = await tools(["kubectl"]);
+    const kubectl = kubectlFor(program, plan);
+    await untilReady(plan, kubectl);
+    await kubectl("wait", "--for=condition=Ready", `node/${node.name}`, "--timeout=120s");
+  });
+}
+
+function requireNode(plan: ClusterPlan, index: number) {
+  const node = nodePlans(plan).find((candidate) => candidate.index === index);
+  if (node !== undefined) return node;
+  throw new Error(`The cluster "${plan.name}" has nodes 1 to ${plan.nodes}, no node ${index}. Nothing was changed.`);
+}
+
+/** The path of a cluster's kubeconfig. @throws where there is no such cluster. */
+export async function kubeconfig(options: ClusterOptions): Promise<string> {
+  const { name } = await requirePlan(options.name ?? defaultName);
+  return clusterFiles(name).kubeconfig;
+}

@@ -1,0 +1,127 @@
+import type { ToolName } from "../../toolchain/toolchain.js";
+import { pauseImage } from "../components.js";
+
+/** How an image runs, as in an image's configuration. */
+export interface ImageConfiguration {
+  readonly User?: string;
+  readonly Env: readonly string[];
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
+  readonly WorkingDir?: string;
+}
+
+interface Named {
+  /** The names that manifests use, in full; the first is the one that a registry is asked for. */
+  readonly names: readonly string[];
+  readonly configuration: ImageConfiguration;
+}
+
+/** An image of one static program. */
+export interface StaticImage extends Named {
+  readonly kind: "static";
+  /** The program and the absolute path that it gets; `busybox` is Debian's, with a link for each of its commands. */
+  readonly program: ToolName | "busybox";
+  readonly path: string;
+  /** Symbolic links: path → target. */
+  readonly links?: Readonly<Record<string, string>>;
+}
+
+/** An image of a minimal Debian with packages, finished by a script beside this file. */
+export interface DebianImage extends Named {
+  readonly kind: "debian";
+  readonly suite: "bookworm" | "trixie";
+  readonly packages: readonly string[];
+  readonly script: string;
+  /** Further files that the script reads. */
+  readonly files?: readonly string[];
+}
+
+export type ImageRecipe = StaticImage | DebianImage;
+
+const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** The user that distroless images call nonroot. */
+const nonRoot = "65532:65532";
+
+/** The operand that clusters use here. */
+export const postgresImage = "ghcr.io/cloudnative-pg/postgresql:17";
+/** The pooler that operator 1.30.0 uses unless told otherwise. */
+export const pgbouncerImage = "ghcr.io/cloudnative-pg/pgbouncer:1.25.1";
+export const operatorImage = "ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0";
+export const coreDnsImage = "registry.k8s.io/coredns/coredns:v1.12.4";
+export const localPathImage = "docker.io/rancher/local-path-provisioner:v0.0.30";
+/** The legacy database. Where it is assembled it is Debian's glibc build; Docker's own default is Debian, too, `-alpine` is musl. */
+export const legacyImage = "docker.io/library/postgres:15";
+
+/** Every image that a cluster needs, the ones that make it ready first. */
+export const recipes: readonly ImageRecipe[] = [
+  {
+    kind: "static",
+    names: [pauseImage],
+    program: "pause",
+    path: "/pause",
+    configuration: { User: "65535:65535", Env: [`PATH=${path}`], Entrypoint: ["/pause"] },
+  },
+  {
+    kind: "static",
+    names: [coreDnsImage],
+    program: "coredns",
+    path: "/coredns",
+    configuration: { Env: [`PATH=${path}`], Entrypoint: ["/coredns"] },
+  },
+  {
+    kind: "static",
+    names: [localPathImage],
+    program: "local-path-provisioner",
+    path: "/usr/bin/local-path-provisioner",
+    configuration: { Env: [`PATH=${path}`], Entrypoint: ["local-path-provisioner"] },
+  },
+  {
+    kind: "static",
+    names: ["docker.io/library/busybox:latest"],
+    program: "busybox",
+    path: "/bin/busybox",
+    configuration: { Env: [`PATH=${path}`], Cmd: ["sh"] },
+  },
+  {
+    kind: "static",
+    names: [operatorImage],
+    program: "cnpg-manager",
+    path: "/operator/manager_amd64",
+    links: { "/manager": "operator/manager_amd64" },
+    configuration: { User: nonRoot, Env: [`PATH=${path}`], Entrypoint: ["/manager"] },
+  },
+  {
+    kind: "debian",
+    names: [postgresImage],
+    suite: "trixie",
+    packages: ["postgresql-17", "locales", "ca-certificates"],
+    script: "operand.sh",
+    configuration: {
+      User: "26",
+      Env: [`PATH=/usr/lib/postgresql/17/bin:${path}`, "LANG=C.UTF-8"],
+      Cmd: ["bash"],
+      WorkingDir: "/var/lib/postgresql",
+    },
+  },
+  {
+    kind: "debian",
+    names: [pgbouncerImage],
+    suite: "trixie",
+    packages: ["pgbouncer", "ca-certificates"],
+    script: "pgbouncer.sh",
+    configuration: { User: "998:996", Env: [`PATH=${path}`], Cmd: ["pgbouncer"] },
+  },
+  {
+    kind: "debian",
+    names: [legacyImage],
+    suite: "bookworm",
+    packages: ["postgresql-15", "locales"],
+    script: "legacy.sh",
+    files: ["legacy-entrypoint.sh"],
+    configuration: {
+      Env: [`PATH=/usr/lib/postgresql/15/bin:${path}`, "LANG=en_US.utf8", "PGDATA=/var/lib/postgresql/data"],
+      Entrypoint: ["docker-entrypoint.sh"],
+      Cmd: ["postgres"],
+    },
+  },
+];
