@@ -1,0 +1,65 @@
+-- Everything else that must be the same on both sides, one JSON object a line: what a schema dump leaves out, and the states that it does not show.
+-- `kept`: roles whose rights are the target's own business.
+
+SELECT format($query$SELECT json_build_object('kind', 'sequence', 'name', %L, 'value', json_build_object('last_value', last_value, 'is_called', is_called, 'type', %L, 'start', %s, 'increment', %s, 'min', %s, 'max', %s, 'cache', %s, 'cycle', %L)) FROM %s$query$,
+  seqrelid::regclass, seqtypid::regtype, seqstart, seqincrement, seqmin, seqmax, seqcache, seqcycle, seqrelid::regclass)
+  FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid WHERE c.relpersistence <> 't' ORDER BY seqrelid
+\gexec
+
+-- Large objects page by page, holes filled with zeros: a copy has none. Not through lo_get, which wants a writer's lock.
+SELECT json_build_object('kind', 'large object', 'name', m.oid::text, 'value', json_build_object('bytes', size, 'owner', pg_get_userbyid(lomowner), 'comment', obj_description(m.oid, 'pg_largeobject'),
+  'acl', (SELECT json_agg(a::text ORDER BY a::text) FROM unnest(lomacl) a),
+  'hash', (SELECT md5(string_agg(md5(CASE WHEN page = last THEN data ELSE coalesce(data, '') || decode(repeat('00', 2048 - coalesce(length(data), 0)), 'hex') END), '' ORDER BY page))
+             FROM generate_series(0, last) AS page LEFT JOIN pg_largeobject l ON l.loid = m.oid AND l.pageno = page)))
+  FROM pg_largeobject_metadata m, LATERAL (SELECT coalesce(max(pageno), -1) AS last, coalesce(max(pageno::bigint * 2048 + length(data)), 0) AS size FROM pg_largeobject l WHERE l.loid = m.oid) AS sized
+ ORDER BY m.oid;
+
+SELECT json_build_object('kind', 'role', 'name', rolname, 'value', json_build_object('inherit', rolinherit, 'createrole', rolcreaterole, 'createdb', rolcreatedb, 'login', rolcanlogin,
+  'bypassrls', rolbypassrls, 'limit', rolconnlimit, 'until', coalesce(rolvaliduntil, 'infinity'), 'comment', shobj_description(oid, 'pg_authid'),
+  'password', md5(:'run' || coalesce(rolpassword, ''))))
+  FROM pg_authid WHERE rolname NOT IN (SELECT json_array_elements_text(:'kept')) AND rolname <> current_user AND rolname NOT IN ('postgres', 'streaming_replica') AND rolname !~ '^(pg_|cnpg_)';
+
+SELECT json_build_object('kind', 'membership', 'name', format('%I in %I', m.rolname, g.rolname), 'value', json_build_object('admin', bool_or(admin_option)))
+  FROM pg_auth_members a JOIN pg_roles g ON g.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
+ WHERE m.rolname NOT IN (SELECT json_array_elements_text(:'kept')) AND m.rolname !~ '^pg_' AND g.rolname NOT IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files', 'postgres')
+   AND NOT EXISTS (SELECT FROM json_array_elements_text(:'superusers') s WHERE s = g.rolname)
+ GROUP BY m.rolname, g.rolname;
+
+SELECT json_build_object('kind', 'setting', 'name', format('%s of %s', split_part(entry, '=', 1),
+    concat_ws(' in ', CASE WHEN setrole <> 0 THEN format('role %I', pg_get_userbyid(setrole)) END, CASE WHEN setdatabase <> 0 THEN 'the database' END)),
+  'value', substr(entry, strpos(entry, '=') + 1))
+  FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = setdatabase, unnest(setconfig) entry
+ WHERE (setdatabase = 0 OR datname = current_database()) AND NOT (setrole = 0 AND setdatabase = 0)
+   AND (setrole = 0 OR setdatabase <> 0 OR pg_get_userbyid(setrole) = :'owner' OR pg_get_userbyid(setrole) NOT IN (SELECT json_array_elements_text(:'kept')))
+   AND NOT (setrole = 0 AND entry LIKE 'default\_transaction\_read\_only=%');
+
+SELECT json_build_object('kind', 'database', 'name', 'rights and comment', 'value', json_build_object('comment', shobj_description(oid, 'pg_database'), 'limit', datconnlimit,
+  'acl', (SELECT json_agg(line ORDER BY line) FROM (SELECT format('%s to %s', privilege_type, CASE WHEN grantee = 0 THEN 'PUBLIC' WHEN grantee = datdba THEN 'the owner' ELSE pg_get_userbyid(grantee) END) AS line
+    FROM aclexplode(coalesce(datacl, acldefault('d', datdba)))) AS grants)))
+  FROM pg_database WHERE datname = current_database();
+
+SELECT json_build_object('kind', 'extension', 'name', extname, 'value', json_build_object('schema', extnamespace::regnamespace)) FROM pg_extension WHERE extname <> 'pg_stat_statements';
+
+SELECT json_build_object('kind', 'materialized view', 'name', oid::regclass, 'value', json_build_object('populated', relispopulated)) FROM pg_class WHERE relkind = 'm';
+
+SELECT json_build_object('kind', 'constraint', 'name', format('%I on %s', conname, CASE WHEN conrelid <> 0 THEN conrelid::regclass::text ELSE contypid::regtype::text END),
+  'value', json_build_object('type', contype, 'validated', convalidated, 'deferrable', condeferrable, 'deferred', condeferred))
+  FROM pg_constraint c WHERE contype <> 'n' AND connamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema')
+   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.deptype = 'e' AND d.objid IN (c.conrelid, c.contypid));
+
+SELECT json_build_object('kind', 'index', 'name', indexrelid::regclass, 'value', json_build_object('valid', indisvalid AND indisready AND indislive, 'unique', indisunique, 'clustered', indisclustered, 'replica identity', indisreplident))
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE i.indexrelid >= 16384 AND n.nspname NOT LIKE 'pg\_toast%' AND NOT (:'side' = 'source' AND c.relkind = 'i' AND NOT indisvalid);
+
+SELECT json_build_object('kind', 'trigger', 'name', format('%I on %s', tgname, tgrelid::regclass), 'value', json_build_object('enabled', tgenabled))
+  FROM pg_trigger WHERE NOT tgisinternal;
+SELECT json_build_object('kind', 'event trigger', 'name', evtname, 'value', json_build_object('enabled', evtenabled, 'event', evtevent)) FROM pg_event_trigger;
+SELECT json_build_object('kind', 'row security', 'name', oid::regclass, 'value', json_build_object('on', relrowsecurity, 'forced', relforcerowsecurity))
+  FROM pg_class WHERE relrowsecurity OR relforcerowsecurity;
+SELECT json_build_object('kind', 'relation owner', 'name', c.oid::regclass, 'value', to_json(pg_get_userbyid(relowner)))
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relpersistence <> 't' AND n.nspname NOT LIKE 'pg\_toast%'
+   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
+SELECT json_build_object('kind', 'publication', 'name', pubname, 'value', json_build_object('all', puballtables, 'insert', pubinsert, 'update', pubupdate, 'delete', pubdelete, 'truncate', pubtruncate, 'root', pubviaroot)) FROM pg_publication;
+SELECT json_build_object('kind', 'default privileges', 'name', format('%I %s %s', pg_get_userbyid(defaclrole), coalesce(nullif(defaclnamespace, 0)::regnamespace::text, 'everywhere'), defaclobjtype),
+  'value', (SELECT json_agg(a::text ORDER BY a::text) FROM unnest(defaclacl) a)) FROM pg_default_acl;

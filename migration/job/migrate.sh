@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Moves one database into the target, whole or not at all. Runs in the Job's only container, in the target's operand image.
+# A run that is cut short, however, is finished by the next one: what counts is in naytife_migration of the target, not here.
+# shellcheck disable=SC2034 # the parts share their variables
+set -euo pipefail
+
+SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export SCRIPTS
+for part in common preflight freeze dump roles restore verify cutover; do
+  # shellcheck source=/dev/null
+  . "$SCRIPTS/$part.sh"
+done
+
+CHILD=
+HOLDER=
+mkdir -p "$WORK"
+umask 077
+: >"$WORK/warnings"
+exec 2> >(tee -a "$WORK/stderr")
+
+# Whatever ends the run early, the source goes back to work, unless it is killed outright; then the next run or the documented command does it.
+on_exit() {
+  local status=$?
+  trap - EXIT INT TERM
+  set +e
+  if [[ -n $CHILD ]]; then kill "$CHILD" 2>/dev/null; wait "$CHILD" 2>/dev/null; fi
+  if [[ $status -ne 0 ]]; then
+    sleep 0.2
+    local what untouched next
+    what=$(cat "$WORK/failure" 2>/dev/null || { echo "phase $PHASE ended with status $status: "; grep -v '^{' "$WORK/stderr" | tail -n 5; })
+    next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run \`pulumi up\` again: it does what is left.")
+    untouched=$(undo_freeze)
+    PHASE=${PHASE:-start}
+    printf '{"phase":"%s","event":"failed","text":%s,"untouched":%s,"next":%s}\n' "$PHASE" "$(json_string "$what")" "$(json_string "$untouched")" "$(json_string "$next")"
+  fi
+  exit "$status"
+}
+trap on_exit EXIT
+trap 'exit 143' INT TERM
+
+open_connections
+case ${1:-migrate} in
+migrate)
+  preflight
+  freeze
+  dump
+  restore
+  verify
+  cut_over
+  ;;
+verify) verify_only ;;
+*) fail "unknown mode ${1}" "Give migrate or verify." ;;
+esac
+event finished-all "$TARGET_DATABASE holds the data"

@@ -1,0 +1,26 @@
+# Roles, their settings, and what belongs to the database itself: none of it is in a dump.
+# SQL that reads the source writes the statements for the target, and they go from psql to psql: no verifier touches a disk or a command line.
+# shellcheck shell=bash
+
+# kept_roles: JSON list of the source's roles that the target had before us. They keep the target's password and rights.
+kept_roles() {
+  sql target_admin -v owner="$TARGET_OWNER" <<<"SELECT json_agg(rolname) FROM pg_roles WHERE rolname = :'owner' OR rolname = 'naytife_migration' OR rolname ~ '^(pg_|cnpg_)' OR rolname NOT IN (SELECT name FROM naytife_migration.role);"
+}
+
+carry_roles() {
+  local kept name
+  sql source -v owner="$TARGET_OWNER" -v run="$RUN" -f "$SCRIPTS/roles.sql" | sql target_admin
+  kept=$(kept_roles)
+  while read -r name; do
+    warn "role $name exists on the target and stays as it is there; the source's password and rights of it are not carried"
+  done < <(sql source -v kept="$kept" -v owner="$TARGET_OWNER" <<<"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> :'owner' AND rolname IN (SELECT json_array_elements_text(:'kept'));")
+  while read -r name; do
+    warn "$name is a right of the source that is not carried"
+  done < <(sql source -v kept="$kept" -v owner="$TARGET_OWNER" -f "$SCRIPTS/withheld.sql")
+  sql source -v kept="$kept" -v owner="$TARGET_OWNER" -f "$SCRIPTS/memberships.sql" | sql target_admin
+}
+
+# carry_settings: settings of roles and of the database, its owner, rights, limit and comment, onto the staging database.
+carry_settings() {
+  sql source -v kept="$(kept_roles)" -v owner="$TARGET_OWNER" -v staging="$STAGING" -v frozen="$(recall source_freeze)" -f "$SCRIPTS/settings.sql" | sql target_admin >/dev/null
+}

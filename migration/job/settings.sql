@@ -1,0 +1,24 @@
+-- Runs on the source, writes for the target. `FROM CURRENT` after set_config carries a value exactly, lists such as search_path included.
+SELECT format($statement$DO $migration$ BEGIN PERFORM set_config(%L, %L, true); ALTER %s SET %I FROM CURRENT; END $migration$;$statement$,
+  split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1),
+  CASE WHEN setrole = 0 THEN format('DATABASE %I', :'staging')
+       WHEN setdatabase = 0 THEN format('ROLE %I', rolname)
+       ELSE format('ROLE %I IN DATABASE %I', rolname, :'staging') END,
+  split_part(entry, '=', 1))
+  FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = setdatabase LEFT JOIN pg_roles r ON r.oid = setrole, unnest(setconfig) WITH ORDINALITY AS entries (entry, place)
+ WHERE (setdatabase = 0 OR datname = current_database())
+   AND (setrole = 0 OR rolname = :'owner' OR setdatabase <> 0 OR rolname NOT IN (SELECT json_array_elements_text(:'kept')))
+   AND NOT (setrole = 0 AND setdatabase = 0)
+   -- Our own freeze is no setting of the source.
+   AND NOT (setrole = 0 AND entry LIKE 'default\_transaction\_read\_only=%')
+ ORDER BY setdatabase, setrole, place;
+SELECT format('ALTER DATABASE %I SET default_transaction_read_only = %L;', :'staging', substr(:'frozen', 5)) WHERE :'frozen' LIKE 'set:%';
+-- The database itself. Its owner is the target's: who owned it as a superuser owns it as the application's role.
+SELECT format('ALTER DATABASE %I OWNER TO %I;', :'staging', :'owner');
+SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s;', :'staging', datconnlimit) FROM pg_database WHERE datname = current_database() AND datconnlimit <> -1;
+SELECT format('COMMENT ON DATABASE %I IS %L;', :'staging', shobj_description(oid, 'pg_database')) FROM pg_database WHERE datname = current_database();
+SELECT format('REVOKE ALL ON DATABASE %1$I FROM PUBLIC; REVOKE ALL ON DATABASE %1$I FROM %2$I;', :'staging', :'owner') FROM pg_database WHERE datname = current_database() AND datacl IS NOT NULL;
+SELECT format('GRANT %s ON DATABASE %I TO %s%s;', privilege_type, :'staging',
+    CASE WHEN grantee = 0 THEN 'PUBLIC' WHEN grantee = datdba THEN quote_ident(:'owner') ELSE quote_ident(pg_get_userbyid(grantee)) END,
+    CASE WHEN is_grantable AND grantee <> datdba THEN ' WITH GRANT OPTION' ELSE '' END)
+  FROM pg_database, aclexplode(datacl) WHERE datname = current_database() ORDER BY grantee, privilege_type;
