@@ -9,7 +9,7 @@ interface Rule<Value> {
   readonly allowed: string;
   /** @returns undefined when the text is not allowed */
   readonly read: (text: string) => Value | undefined;
-  /** A secret's value is never shown. */
+  /** The value is never shown, and must be encrypted in the stack's file. */
   readonly secret?: true;
 }
 
@@ -317,11 +317,21 @@ const crossRules: readonly CrossRule[] = [
  */
 export function loadConfig(): Configuration {
   const config = new pulumi.Config();
-  const { databasePassword, ...values } = validate(config.name, (key) => config.get(key));
+  const { databasePassword, ...values } = validate(
+    config.name,
+    (key) => config.get(key),
+    (key) => isEncrypted(config, key),
+  );
   return {
     ...values,
     databasePassword: databasePassword === "" ? undefined : pulumi.secret(databasePassword),
   };
+}
+
+/** The SDK knows which keys the stack's file holds encrypted, and keeps it out of its declarations. */
+function isEncrypted(config: pulumi.Config, key: Key): boolean {
+  const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret: (fullKey: string) => boolean };
+  return isConfigSecret(`${config.name}:${key}`);
 }
 
 /**
@@ -329,9 +339,14 @@ export function loadConfig(): Configuration {
  *
  * @param project - in whose namespace the keys are, for the messages
  * @param lookup - text of a key; undefined when it is not set
+ * @param encrypted - whether the stack's file holds the key encrypted
  * @throws ConfigurationError that lists all problems
  */
-export function validate(project: string, lookup: (key: Key) => string | undefined): Values {
+export function validate(
+  project: string,
+  lookup: (key: Key) => string | undefined,
+  encrypted: (key: Key) => boolean,
+): Values {
   const texts = new Map<string, string | undefined>(keys.map((key) => [key, lookup(key)]));
   const read = new Map<string, unknown>();
   const problems: Problem[] = [];
@@ -349,6 +364,14 @@ export function validate(project: string, lookup: (key: Key) => string | undefin
       problems.push(problem([key], rule.allowed));
     } else {
       read.set(key, value);
+    }
+    if (rule.secret === true && (texts.get(key) ?? "") !== "" && !encrypted(key)) {
+      problems.push(
+        problem(
+          [key],
+          "encrypted only; it stands in clear in the stack's file: pulumi config set --secret, and choose another one",
+        ),
+      );
     }
   }
 

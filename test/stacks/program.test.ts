@@ -1,0 +1,283 @@
+import naytifePostgres from "../../index";
+import { cnpgSchema } from "../crd-schema";
+import { isSecret, mockPassword, record, Secret, unknown_, valueOf, type Recording } from "../recording";
+import { stackConfiguration, stacks, type StackName } from "../stack-configuration";
+
+const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
+const poolerType = "kubernetes:postgresql.cnpg.io/v1:Pooler";
+
+type Program = Recording<Awaited<ReturnType<typeof naytifePostgres>>>;
+
+function run(stack: StackName, options: { preview?: boolean; config?: Record<string, string> } = {}): Promise<Program> {
+  return record(naytifePostgres, {
+    stack,
+    preview: options.preview ?? false,
+    config: stackConfiguration(stack, options.config),
+  });
+}
+
+/** Each program runs once; the tests only read what it registered. */
+const programs = new Map<StackName, Promise<Program>>();
+async function programOf(stack: StackName): Promise<Program> {
+  const program = programs.get(stack) ?? run(stack);
+  programs.set(stack, program);
+  return program;
+}
+
+/** design.md, section 2: the plan's numbers, per stack. */
+const table = {
+  local: {
+    namespace: "naytife",
+    instances: 1,
+    storage: { size: "10Gi", storageClass: "cnpg-local-storage" },
+    provisioner: "rancher.io/local-path",
+    reclaimPolicy: "Delete",
+    allowVolumeExpansion: false,
+    resources: { requests: { memory: "512Mi", cpu: "200m" }, limits: { memory: "512Mi", cpu: "500m" } },
+    sharedBuffers: "64MB",
+    effectiveCacheSize: "256MB",
+    safe: false,
+  },
+  staging: {
+    namespace: "naytife-staging",
+    instances: 2,
+    storage: { size: "50Gi", storageClass: "cnpg-oci-storage" },
+    provisioner: "blockvolume.csi.oraclecloud.com",
+    reclaimPolicy: "Retain",
+    allowVolumeExpansion: true,
+    resources: { requests: { memory: "1Gi", cpu: "500m" }, limits: { memory: "1Gi", cpu: "500m" } },
+    sharedBuffers: "128MB",
+    effectiveCacheSize: "512MB",
+    safe: false,
+  },
+  production: {
+    namespace: "naytife-production",
+    instances: 3,
+    storage: { size: "100Gi", storageClass: "cnpg-oci-storage" },
+    provisioner: "blockvolume.csi.oraclecloud.com",
+    reclaimPolicy: "Retain",
+    allowVolumeExpansion: true,
+    resources: { requests: { memory: "2Gi", cpu: "500m" }, limits: { memory: "2Gi", cpu: "1" } },
+    sharedBuffers: "256MB",
+    effectiveCacheSize: "1GB",
+    safe: true,
+  },
+} as const;
+
+describe.each(stacks)("%s", (stack) => {
+  const row = table[stack];
+
+  test("has the table's cluster", async () => {
+    const cluster = (await programOf(stack)).get(clusterType);
+    expect(cluster.inputs).toMatchObject({
+      metadata: { name: "naytife-postgres", namespace: row.namespace },
+      spec: {
+        instances: row.instances,
+        storage: row.storage,
+        resources: row.resources,
+        bootstrap: { initdb: { database: "naytifedb", owner: "naytife", secret: { name: "cnpg-cluster-secret" } } },
+        postgresql: {
+          parameters: {
+            max_connections: "200",
+            shared_buffers: row.sharedBuffers,
+            effective_cache_size: row.effectiveCacheSize,
+            work_mem: "4MB",
+            maintenance_work_mem: "64MB",
+            wal_buffers: "16MB",
+            checkpoint_completion_target: "0.9",
+            default_statistics_target: "100",
+            random_page_cost: "1.1",
+            effective_io_concurrency: "200",
+            log_statement: "ddl",
+            log_min_duration_statement: "1000",
+            log_checkpoints: "on",
+            log_connections: "on",
+            log_disconnections: "on",
+            log_lock_waits: "on",
+          },
+        },
+      },
+    });
+    expect(JSON.stringify(cluster.inputs)).toMatch(/SCHEMA IF NOT EXISTS \\"hydra\\".*\\"naytife_schema\\"/);
+  });
+
+  test("has the table's storage class, and only that", async () => {
+    const storageClass = (await programOf(stack)).get("kubernetes:storage.k8s.io/v1:StorageClass");
+    expect(storageClass.inputs).toMatchObject({
+      metadata: { name: row.storage.storageClass },
+      provisioner: row.provisioner,
+      reclaimPolicy: row.reclaimPolicy,
+      allowVolumeExpansion: row.allowVolumeExpansion,
+      volumeBindingMode: "WaitForFirstConsumer",
+    });
+  });
+
+  test("has the table's pooler", async () => {
+    const pooler = (await programOf(stack)).get(poolerType);
+    expect(pooler.inputs).toMatchObject({
+      metadata: { name: "naytife-postgres-pooler", namespace: row.namespace },
+      spec: {
+        cluster: { name: "naytife-postgres" },
+        type: "rw",
+        instances: 2,
+        pgbouncer: {
+          poolMode: "transaction",
+          parameters: {
+            max_client_conn: "1000",
+            default_pool_size: "20",
+            max_db_connections: "25",
+            max_user_connections: "25",
+            server_reset_query: "DISCARD ALL",
+            server_check_query: "SELECT 1",
+            server_check_delay: "10",
+          },
+        },
+        template: {
+          spec: {
+            containers: [
+              { resources: { requests: { memory: "64Mi", cpu: "50m" }, limits: { memory: "128Mi", cpu: "100m" } } },
+            ],
+          },
+        },
+      },
+    });
+  });
+
+  test("keeps what it must keep, and nothing else", async () => {
+    const { registrations } = await programOf(stack);
+    const named = (kept: typeof registrations) => kept.map(({ type, name }) => `${type} ${name}`).sort();
+    expect(named(registrations.filter((one) => one.protect))).toEqual(
+      row.safe
+        ? [
+            "kubernetes:core/v1:Namespace namespace",
+            `${clusterType} naytife-postgres`,
+            "random:index/randomPassword:RandomPassword credentials-password",
+          ]
+        : [],
+    );
+    expect(named(registrations.filter((one) => one.retainOnDelete))).toEqual(
+      row.safe
+        ? [
+            "kubernetes:core/v1:Namespace cnpg-system",
+            "kubernetes:core/v1:Namespace namespace",
+            "kubernetes:core/v1:Secret cnpg-cluster-secret",
+            "kubernetes:helm.sh/v3:Release cloudnative-pg",
+            `${clusterType} naytife-postgres`,
+            "kubernetes:storage.k8s.io/v1:StorageClass cnpg-oci-storage",
+          ]
+        : ["kubernetes:core/v1:Namespace namespace"],
+    );
+  });
+
+  test("puts every resource in a component, and every Kubernetes resource in the one provider", async () => {
+    const { registrations } = await programOf(stack);
+    for (const one of registrations) {
+      if (one.custom && !one.type.startsWith("pulumi:providers:")) {
+        expect(one.parent).toMatch(/::naytife:postgres:\w+::\w+$/);
+      }
+      if (one.type.startsWith("kubernetes:")) {
+        expect(one.provider).toMatch(/::pulumi:providers:kubernetes::kubernetes::kubernetes-id$/);
+      }
+    }
+    const components = registrations.filter((one) => !one.custom).map(({ type }) => type);
+    expect(components.sort()).toEqual(
+      ["Cluster", "Connection", "Credentials", "Namespace", "Operator", "Pooler", "Storage"].map(
+        (component) => `naytife:postgres:${component}`,
+      ),
+    );
+  });
+
+  test("makes no custom resource before the operator, nor a URL before the pooler", async () => {
+    const program = await programOf(stack);
+    const release = program.get("kubernetes:helm.sh/v3:Release").urn;
+    const budget = program.get("kubernetes:policy/v1:PodDisruptionBudget").urn;
+    // A component's children are registered after it, and so after what it depends on.
+    expect(program.get("naytife:postgres:Cluster").dependencies).toContain(release);
+    expect(program.get("naytife:postgres:Pooler").dependencies).toEqual(
+      expect.arrayContaining([release, program.get(clusterType).urn]),
+    );
+    expect(program.get("naytife:postgres:Connection").dependencies).toContain(budget);
+  });
+
+  test.each([
+    ["Cluster", "clusters", clusterType],
+    ["Pooler", "poolers", poolerType],
+  ])("has a %s that its definition knows every field of", async (_, plural, type) => {
+    const check = await cnpgSchema(plural);
+    const { inputs } = (await programOf(stack)).get(type);
+    expect(check(inputs)).toEqual([]);
+  });
+
+  test("gives its outputs, the URLs as secrets", async () => {
+    const { result } = await programOf(stack);
+    const url = (host: string) =>
+      `postgresql://naytife:p%40ss%2Fw%C3%B6rd@${host}.${row.namespace}.svc:5432/naytifedb?sslmode=require`;
+    const values = Object.fromEntries(
+      await Promise.all(Object.entries(result).map(async ([key, output]) => [key, await valueOf(output)] as const)),
+    );
+    expect(values).toEqual({
+      DATABASE_URL: url("naytife-postgres-pooler"),
+      DATABASE_URL_DIRECT: url("naytife-postgres-rw"),
+      databaseHost: `naytife-postgres-pooler.${row.namespace}.svc`,
+      databasePort: 5432,
+      databaseDirectHost: `naytife-postgres-rw.${row.namespace}.svc`,
+      databaseName: "naytifedb",
+      databaseUser: "naytife",
+      databaseNamespace: row.namespace,
+      databaseCredentialsSecretName: "cnpg-cluster-secret",
+      databaseConnectionSecretName: "naytife-postgres-connection",
+      databaseCaSecretName: "naytife-postgres-ca",
+      readme: expect.stringContaining("# naytife-postgres") as unknown,
+    });
+    const secrets = await Promise.all(
+      Object.entries(result).map(async ([key, output]) => ((await isSecret(output)) ? [key] : [])),
+    );
+    expect(secrets.flat()).toEqual(["DATABASE_URL", "DATABASE_URL_DIRECT"]);
+  });
+
+  test("has its password nowhere but in what is marked secret", async () => {
+    const { registrations } = await programOf(stack);
+    const clear = registrations.map(({ inputs }) =>
+      JSON.stringify(inputs, (_, value: unknown) => (value instanceof Secret ? "[secret]" : value)),
+    );
+    for (const password of [mockPassword, Buffer.from(mockPassword).toString("base64"), "p%40ss"]) {
+      expect(clear.filter((text) => text.includes(password))).toEqual([]);
+    }
+  });
+
+  test("previews with a password that is not known yet", async () => {
+    const { registrations, result } = await run(stack, { preview: true });
+    expect(registrations.map(({ urn }) => urn).sort()).toEqual(
+      (await programOf(stack)).registrations.map(({ urn }) => urn).sort(),
+    );
+    expect(await valueOf(result.DATABASE_URL)).toBe(unknown_);
+    expect(await isSecret(result.DATABASE_URL)).toBe(true);
+    expect(await valueOf(result.databaseHost)).toBe(`naytife-postgres-pooler.${row.namespace}.svc`);
+  });
+
+  test("renders its custom resources as reviewed", async () => {
+    const program = await programOf(stack);
+    expect(program.get(clusterType).inputs).toMatchSnapshot("Cluster");
+    expect(program.get(poolerType).inputs).toMatchSnapshot("Pooler");
+  });
+});
+
+test("does not care where it is started", async () => {
+  const before = process.cwd();
+  process.chdir("/");
+  try {
+    expect(await valueOf((await run("local")).result.readme)).toContain("# naytife-postgres");
+  } finally {
+    process.chdir(before);
+  }
+});
+
+test("a wrong value stops it before anything is registered", async () => {
+  const { registrations, result } = await record(() => naytifePostgres().catch((error: unknown) => error), {
+    config: stackConfiguration("production", { instances: "2" }),
+  });
+  expect(result).toMatchObject({
+    message: expect.stringMatching(/naytife-postgres:instances is "2".*at least 3 instances/) as unknown,
+  });
+  expect(registrations).toEqual([]);
+});

@@ -1,0 +1,146 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import { bootstrapStatements, Cluster, clusterSpec, type ClusterArgs } from "../../components/cluster";
+import { record, valueOf } from "../recording";
+
+const args: ClusterArgs = {
+  namespace: "naytife",
+  namespaceName: "naytife",
+  instances: 3,
+  image: "ghcr.io/cloudnative-pg/postgresql:17.11",
+  storageClass: "cnpg-oci-storage",
+  storageSize: "50Gi",
+  memory: "2Gi",
+  cpuRequest: "500m",
+  cpuLimit: "1",
+  synchronousReplicas: 1,
+  dataDurability: "required",
+  podAntiAffinity: "required",
+  switchoverDelay: 300,
+  stopDelay: 300,
+  smartShutdownTimeout: 15,
+  databaseName: "naytifedb",
+  databaseUser: "naytife",
+  credentialsSecret: "cnpg-cluster-secret",
+  schemas: ["hydra", "naytife_schema"],
+  searchPath: ["naytife_schema", "public"],
+  localeProvider: "builtin",
+  locale: "C.UTF-8",
+  parameters: { max_connections: "200" },
+  protect: true,
+  retainOnDelete: true,
+};
+
+describe("the spec", () => {
+  test("gives the owner its schemas, and the role its search_path, in the application's database alone", () => {
+    const { initdb } = clusterSpec(args).bootstrap;
+    expect(initdb).toMatchObject({ database: "naytifedb", owner: "naytife", secret: { name: "cnpg-cluster-secret" } });
+    expect(initdb).not.toHaveProperty("postInitTemplateSQL");
+    expect(initdb.postInitApplicationSQL).toEqual([
+      'CREATE SCHEMA IF NOT EXISTS "hydra" AUTHORIZATION "naytife";',
+      'CREATE SCHEMA IF NOT EXISTS "naytife_schema" AUTHORIZATION "naytife";',
+      'ALTER ROLE "naytife" IN DATABASE "naytifedb" SET search_path = "naytife_schema", "public";',
+    ]);
+  });
+
+  test("quotes what it puts into SQL", () => {
+    const [schema] = bootstrapStatements({ ...args, databaseUser: 'a"b', schemas: ['x"; DROP SCHEMA y; --'] });
+    expect(schema).toBe('CREATE SCHEMA IF NOT EXISTS "x""; DROP SCHEMA y; --" AUTHORIZATION "a""b";');
+  });
+
+  test("says encoding, locale and checksums, which initdb would else choose", () => {
+    expect(clusterSpec(args).bootstrap.initdb).toMatchObject({
+      encoding: "UTF8",
+      localeProvider: "builtin",
+      builtinLocale: "C.UTF-8",
+      dataChecksums: true,
+    });
+    expect(clusterSpec({ ...args, localeProvider: "icu", locale: "en" }).bootstrap.initdb).toMatchObject({
+      localeProvider: "icu",
+      icuLocale: "en",
+    });
+    expect(clusterSpec({ ...args, localeProvider: "libc", locale: "C" }).bootstrap.initdb).toMatchObject({
+      localeProvider: "libc",
+      localeCollate: "C",
+      localeCType: "C",
+    });
+  });
+
+  test("waits for a replica at each commit, and promotes only one that has them all", () => {
+    expect(clusterSpec(args).postgresql.synchronous).toEqual({
+      method: "any",
+      number: 1,
+      dataDurability: "required",
+      failoverQuorum: true,
+    });
+    expect(clusterSpec({ ...args, instances: 1, synchronousReplicas: 0 }).postgresql).not.toHaveProperty("synchronous");
+  });
+
+  test("has a disruption budget for several instances only: for one it would block every drain", () => {
+    expect(clusterSpec(args).enablePDB).toBe(true);
+    expect(clusterSpec({ ...args, instances: 1, synchronousReplicas: 0 }).enablePDB).toBe(false);
+  });
+
+  test("spreads the instances as asked", () => {
+    expect(clusterSpec(args).affinity).toMatchObject({
+      enablePodAntiAffinity: true,
+      podAntiAffinityType: "required",
+      topologyKey: "kubernetes.io/hostname",
+    });
+    expect(clusterSpec({ ...args, podAntiAffinity: "none" }).affinity).toEqual({ enablePodAntiAffinity: false });
+  });
+
+  test("takes no connection without TLS", () => {
+    expect(clusterSpec(args).postgresql.pg_hba).toEqual(["hostnossl all all all reject"]);
+  });
+
+  test("has the pooler's names in the certificate that the pooler shows", () => {
+    expect(clusterSpec(args).certificates.serverAltDNSNames).toEqual([
+      "naytife-postgres-pooler",
+      "naytife-postgres-pooler.naytife",
+      "naytife-postgres-pooler.naytife.svc",
+    ]);
+  });
+
+  test("guarantees the memory that it may use", () => {
+    expect(clusterSpec(args).resources).toEqual({
+      requests: { memory: "2Gi", cpu: "500m" },
+      limits: { memory: "2Gi", cpu: "1" },
+    });
+  });
+});
+
+describe("the resource", () => {
+  const run = (overrides: Partial<ClusterArgs> = {}) =>
+    record(() => {
+      const provider = new kubernetes.Provider("kubernetes", {});
+      return new Cluster("cluster", { ...args, ...overrides }, { provider });
+    });
+  const type = "kubernetes:postgresql.cnpg.io/v1:Cluster";
+
+  test("is ready when all instances are, and has the time for it", async () => {
+    const cluster = (await run()).get(type);
+    expect(cluster.inputs.metadata).toMatchObject({
+      name: "naytife-postgres",
+      namespace: "naytife",
+      annotations: { "pulumi.com/waitFor": '["condition=Ready","jsonpath={.status.readyInstances}=3"]' },
+    });
+    expect(cluster.timeouts).toEqual({ create: "30m", update: "60m", delete: "15m" });
+  });
+
+  test.each([
+    [true, false],
+    [false, true],
+  ])("protect %p, retainOnDelete %p", async (protect, retainOnDelete) => {
+    expect((await run({ protect, retainOnDelete })).get(type)).toMatchObject({ protect, retainOnDelete });
+  });
+
+  test("is tried again while the webhook is away", async () => {
+    expect((await run()).get(type).errorHooks).toEqual(["cluster-webhook"]);
+  });
+
+  test("tells where the primary is", async () => {
+    const { result } = await run();
+    expect(await valueOf(result.host)).toBe("naytife-postgres-rw.naytife.svc");
+    expect(result.port).toBe(5432);
+  });
+});

@@ -1,0 +1,263 @@
+import { ConfigurationError, keys, loadConfig, validate, type Problem } from "../../config";
+import { isSecret, record, valueOf } from "../recording";
+import { project, stackConfiguration, type StackName } from "../stack-configuration";
+
+const encrypted = (): boolean => true;
+
+function problems(stack: StackName, overrides: Record<string, string>): readonly Problem[] {
+  const texts = stackConfiguration(stack, overrides);
+  try {
+    validate(project.name, (key) => texts[`${project.name}:${key}`], encrypted);
+  } catch (error) {
+    if (error instanceof ConfigurationError) {
+      return error.problems;
+    }
+    throw error;
+  }
+  return [];
+}
+
+/** What each rule refuses: stack, what is set, which keys the complaint names, and a word of what it allows. */
+const refusals: [string, StackName, Record<string, string>, string[], string][] = [
+  ["an unknown environment", "local", { environment: "prod" }, ["environment"], "local, staging or production"],
+  ["a namespace that Kubernetes refuses", "local", { namespace: "Naytife_1" }, ["namespace"], "DNS label"],
+  ["a namespace of 64 characters", "local", { namespace: "n".repeat(64) }, ["namespace"], "63"],
+  ["a range of chart versions", "local", { operatorChartVersion: "0.29.x" }, ["operatorChartVersion"], "exact"],
+  [
+    "a manifest over plain http",
+    "local",
+    { operatorManifest: "http://x/y", operatorManifestSha256: "0".repeat(64) },
+    ["operatorManifest"],
+    "https",
+  ],
+  [
+    "a manifest without its sum",
+    "local",
+    { operatorManifest: "cnpg.yaml" },
+    ["operatorManifest", "operatorManifestSha256"],
+    "both",
+  ],
+  [
+    "a sum that is none",
+    "local",
+    { operatorManifest: "cnpg.yaml", operatorManifestSha256: "abc" },
+    ["operatorManifestSha256"],
+    "64",
+  ],
+  ["another storage class", "local", { storageClass: "standard" }, ["storageClass"], "cnpg-oci-storage"],
+  ["a size without a unit that exists", "local", { storageSize: "10GB" }, ["storageSize"], "10"],
+  [
+    "a volume smaller than OCI's smallest",
+    "production",
+    { storageSize: "49Gi" },
+    ["storageSize", "storageClass"],
+    "50Gi",
+  ],
+  ["no instances", "local", { instances: "0" }, ["instances"], "from 1"],
+  ["half an instance", "local", { instances: "1.5" }, ["instances"], "whole"],
+  ["two instances in production", "production", { instances: "2" }, ["instances", "environment"], "3"],
+  ["production without protection", "production", { protect: "false" }, ["protect", "environment"], "true"],
+  [
+    "production that a destroy empties",
+    "production",
+    { retainOnDelete: "false" },
+    ["retainOnDelete", "environment"],
+    "true",
+  ],
+  [
+    "production on one node",
+    "production",
+    { podAntiAffinity: "preferred" },
+    ["podAntiAffinity", "environment"],
+    "required",
+  ],
+  ["asynchronous production", "production", { synchronousReplicas: "0" }, ["synchronousReplicas", "environment"], "1"],
+  [
+    "production that degrades",
+    "production",
+    { dataDurability: "preferred" },
+    ["dataDurability", "environment"],
+    "required",
+  ],
+  [
+    "an image without a digest",
+    "staging",
+    { postgresImage: "ghcr.io/cloudnative-pg/postgresql:17.11" },
+    ["postgresImage", "environment"],
+    "digest",
+  ],
+  [
+    "a pooler image without a digest",
+    "staging",
+    { poolerImage: "ghcr.io/cloudnative-pg/pgbouncer:1.25.2" },
+    ["poolerImage", "environment"],
+    "digest",
+  ],
+  [
+    "an operator image without a digest",
+    "staging",
+    { operatorImage: "ghcr.io/cloudnative-pg/cloudnative-pg:1.30.1" },
+    ["operatorImage", "environment"],
+    "digest",
+  ],
+  ["an image without a tag", "local", { postgresImage: "ghcr.io/cloudnative-pg/postgresql" }, ["postgresImage"], "tag"],
+  [
+    "the moving tag latest",
+    "local",
+    { postgresImage: "ghcr.io/cloudnative-pg/postgresql:latest" },
+    ["postgresImage", "localeProvider"],
+    "major",
+  ],
+  [
+    "a major without the builtin provider",
+    "local",
+    { postgresImage: "ghcr.io/cloudnative-pg/postgresql:16.15" },
+    ["postgresImage", "localeProvider"],
+    "17 for builtin",
+  ],
+  [
+    "a major that is not there yet",
+    "local",
+    { postgresImage: "ghcr.io/cloudnative-pg/postgresql:19.0" },
+    ["postgresImage", "localeProvider"],
+    "14 to 18",
+  ],
+  ["a locale that builtin does not know", "local", { locale: "en_US" }, ["locale", "localeProvider"], "C.UTF-8"],
+  [
+    "as many synchronous replicas as instances",
+    "staging",
+    { synchronousReplicas: "2" },
+    ["synchronousReplicas", "instances"],
+    "at most 1",
+  ],
+  ["memory that initdb does not survive", "local", { memory: "256Mi" }, ["memory"], "512Mi"],
+  ["shared_buffers of all the memory", "local", { sharedBuffers: "512MB" }, ["memory", "sharedBuffers"], "half"],
+  [
+    "a cache that is not there",
+    "local",
+    { effectiveCacheSize: "1GB" },
+    ["memory", "effectiveCacheSize"],
+    "at most memory",
+  ],
+  ["a bare number of memory", "local", { workMem: "4096" }, ["workMem"], "unit"],
+  ["a CPU request above its limit", "local", { cpuRequest: "600m" }, ["cpuRequest", "cpuLimit"], "at most the limit"],
+  [
+    "a pooler CPU request above its limit",
+    "local",
+    { poolerCpuRequest: "200m" },
+    ["poolerCpuRequest", "poolerCpuLimit"],
+    "at most",
+  ],
+  [
+    "a pooler memory request above its limit",
+    "local",
+    { poolerMemoryRequest: "1Gi" },
+    ["poolerMemoryRequest", "poolerMemoryLimit"],
+    "at most",
+  ],
+  ["no time for a fast shutdown", "local", { stopDelay: "20" }, ["stopDelay", "smartShutdownTimeout"], "15"],
+  ["PostgreSQL's own database", "local", { databaseName: "postgres" }, ["databaseName"], "does not use itself"],
+  ["the superuser as owner", "local", { databaseUser: "postgres" }, ["databaseUser"], "itself"],
+  ["a role of the operator's as owner", "local", { databaseUser: "cnpg_pooler_pgbouncer" }, ["databaseUser"], "itself"],
+  ["no schema", "local", { databaseSchemas: "[]" }, ["databaseSchemas"], "one or more"],
+  [
+    "a schema that breaks out of SQL",
+    "local",
+    { databaseSchemas: '["a; DROP TABLE b"]' },
+    ["databaseSchemas"],
+    "identifier",
+  ],
+  ["a schema twice", "local", { databaseSchemas: '["hydra","hydra"]' }, ["databaseSchemas"], "once"],
+  ["a password that is too short", "local", { databasePassword: "short" }, ["databasePassword"], "8"],
+  ["a log of every statement", "local", { logStatement: "all" }, ["logStatement"], "none, ddl or mod"],
+  ["yes for true", "local", { logCheckpoints: "yes" }, ["logCheckpoints"], "true or false"],
+  ["a target above 1", "local", { checkpointCompletionTarget: "1.1" }, ["checkpointCompletionTarget"], "0 to 1"],
+  [
+    "a parameter that has its own key",
+    "local",
+    { postgresqlParameters: '{"log_statement":"all"}' },
+    ["postgresqlParameters"],
+    "without",
+  ],
+  [
+    "a parameter that is no text",
+    "local",
+    { postgresqlParameters: '{"jit":false}' },
+    ["postgresqlParameters"],
+    "texts",
+  ],
+  [
+    "poolers that ask for too much",
+    "production",
+    { poolerMaxDatabaseConnections: "51" },
+    ["maxConnections", "reservedConnections", "poolerInstances", "poolerMaxDatabaseConnections"],
+    "203",
+  ],
+  [
+    "a pool larger than its limits",
+    "local",
+    { poolerDefaultPoolSize: "30" },
+    ["poolerDefaultPoolSize", "poolerMaxDatabaseConnections", "poolerMaxUserConnections"],
+    "no larger",
+  ],
+  ["too few clients", "local", { poolerMaxClientConnections: "100" }, ["poolerMaxClientConnections"], "from 1000"],
+  ["no port", "local", { migrationSourcePort: "0" }, ["migrationSourcePort"], "65535"],
+];
+
+test.each(refusals)("refuses %s", (_, stack, overrides, named, allowed) => {
+  expect(problems(stack, overrides)).toEqual([
+    { keys: named, values: expect.any(Array) as unknown, allowed: expect.stringContaining(allowed) as unknown },
+  ]);
+});
+
+test("each key that is not set is named", () => {
+  const missing = (): undefined => undefined;
+  expect(() => validate(project.name, missing, encrypted)).toThrow(ConfigurationError);
+  try {
+    validate(project.name, missing, encrypted);
+  } catch (error) {
+    expect((error as ConfigurationError).problems.flatMap((problem) => problem.keys)).toEqual(keys);
+  }
+});
+
+test("the message lists all problems at once, each with key, value and what is allowed, and no secret", () => {
+  const texts = stackConfiguration("production", {
+    instances: "2",
+    logStatement: "all",
+    databasePassword: "hunter2",
+    storageSize: "10 potatoes",
+  });
+  expect(() => validate(project.name, (key) => texts[`${project.name}:${key}`], encrypted)).toThrow(
+    [
+      "The stack's configuration has 4 problems. Nothing was changed.",
+      '  - naytife-postgres:storageSize is "10 potatoes"; allowed: a Kubernetes quantity of bytes, e.g. 512Mi or 100Gi',
+      "  - naytife-postgres:databasePassword is [secret]; allowed: empty, or 8 to 512 characters of which none is a control character",
+      '  - naytife-postgres:logStatement is "all"; allowed: none, ddl or mod',
+      '  - naytife-postgres:instances is "2", naytife-postgres:environment is "production"; allowed: at least 3 instances in production, so that one may fail while another is updated',
+      "Mend with: pulumi config set naytife-postgres:<key> <value>   (Pulumi.yaml describes every key)",
+    ].join("\n"),
+  );
+});
+
+test("a value that fills the screen is cut short", () => {
+  const [problem] = problems("local", { namespace: "x".repeat(5000) });
+  expect(problem?.values[0]?.length).toBeLessThan(100);
+});
+
+test("a given password is secret, an empty one means that there is none", async () => {
+  const { result: given } = await record(loadConfig, {
+    config: stackConfiguration("local", { databasePassword: "correct horse" }),
+    secretKeys: ["naytife-postgres:databasePassword"],
+  });
+  expect(await valueOf(given.databasePassword!)).toBe("correct horse");
+  expect(await isSecret(given.databasePassword!)).toBe(true);
+  const { result: none } = await record(loadConfig, { config: stackConfiguration("local") });
+  expect(none.databasePassword).toBeUndefined();
+});
+
+test("a password in clear is refused, and not shown", async () => {
+  const config = stackConfiguration("local", { databasePassword: "correct horse" });
+  const { result } = await record(() => Promise.resolve().then(loadConfig).catch(String), { config });
+  expect(result).toMatch(/naytife-postgres:databasePassword is \[secret\]; allowed: encrypted only/);
+  expect(result).not.toContain("horse");
+});
