@@ -29,7 +29,7 @@ export function passphraseEnvironment(backend: string): Record<string, string> {
   try {
     writeFileSync(file, randomBytes(32).toString("base64url"), { mode: 0o600, flag: "wx" });
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   if (readFileSync(file, "utf8").trim() === "")
     throw new Error(

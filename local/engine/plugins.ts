@@ -50,10 +50,10 @@ export async function findPlugins(pulumi: string): Promise<Plugin[]> {
 async function findPlugin(name: string, pulumi: string): Promise<Plugin> {
   const version = askedVersion(name);
   const executable = `pulumi-resource-${name}`;
-  if ((process.env["PATH"] ?? "").split(delimiter).some((directory) => existsSync(join(directory, executable))))
+  if ((process.env.PATH ?? "").split(delimiter).some((directory) => existsSync(join(directory, executable))))
     return { name, version, origin: "official", directory: undefined };
   const downloads = join(cacheDirectory(), "engine", "downloads");
-  const homes = [process.env["PULUMI_HOME"] ?? join(homedir(), ".pulumi"), downloads];
+  const homes = [process.env.PULUMI_HOME ?? join(homedir(), ".pulumi"), downloads];
   const installed = () =>
     homes
       .map((home) => join(home, "plugins", `resource-${name}-v${version}`))

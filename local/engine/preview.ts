@@ -41,7 +41,10 @@ export async function preview(options: OpenStackOptions): Promise<Preview> {
   try {
     await stack.preview({ onEvent, color: "never" });
   } catch (error) {
-    throw problems.length === 0 ? error : new Error(problems.join("\n"), { cause: error });
+    // What the engine refused before it ran the program is no event: it stands in what the CLI printed.
+    const printed = String(error).matchAll(/^error: (.*)$/gm);
+    const reasons = problems.length > 0 ? problems : [...printed].map(([, reason = ""]) => reason);
+    throw reasons.length === 0 ? error : new Error([...new Set(reasons)].join("\n"), { cause: error });
   }
   return {
     stack: options.stack,

@@ -1,12 +1,5 @@
 /** How a stack runs on this machine: Pulumi's Automation API around the program of index.ts, with the checkout left untouched. */
-import {
-  LocalWorkspace,
-  PulumiCommand,
-  type InlineProgramArgs,
-  type LocalWorkspaceOptions,
-  type PulumiFn,
-  type Stack,
-} from "@pulumi/pulumi/automation";
+import { LocalWorkspace, PulumiCommand, type PulumiFn, type Stack } from "@pulumi/pulumi/automation";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -58,41 +51,64 @@ export async function openStack(options: OpenStackOptions): Promise<Stack> {
 
 /** {@link openStack}, for those who want to tell which plugins ran. */
 export async function openStackWithPlugins(options: OpenStackOptions): Promise<OpenStack> {
-  const pulumi = await tool("pulumi");
-  const plugins = await findPlugins(pulumi);
-  step(`plugins: ${plugins.map(({ name, version, origin }) => `${name} ${version} (${origin})`).join(", ")}`);
-  const home = pulumiHome(pulumi, plugins);
-
   const stateDirectory = options.stateDirectory ?? defaultStateDirectory();
-  const backend = options.backend ?? process.env["PULUMI_BACKEND_URL"] ?? localBackend(stateDirectory);
-  if (backend.startsWith("file://")) mkdirSync(new URL(backend), { recursive: true });
+  const backend = options.backend ?? process.env.PULUMI_BACKEND_URL ?? localBackend(stateDirectory);
   const workDirectory = workspaceDirectory(stateDirectory, backend, options.stack);
   const { project, secretsProvider } = writeWorkspace(workDirectory, options);
-
-  const program: InlineProgramArgs = {
+  const opened = await openProgram({
     stackName: options.stack,
     projectName: project,
     program: options.program ?? projectProgram,
-  };
-  const settings: LocalWorkspaceOptions = {
-    workDir: workDirectory,
-    pulumiHome: home,
-    pulumiCommand: await PulumiCommand.get({ root: home }),
+    workDirectory,
+    backend,
     secretsProvider,
-    envVars: {
-      PULUMI_BACKEND_URL: backend,
-      ...passphraseEnvironment(backend),
-      PULUMI_SKIP_UPDATE_CHECK: "true",
-      // Every plugin is in its place already: a missing one is an error, not a reason for a download without a limit.
-      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-    },
-  };
-  const stack = await LocalWorkspace.createOrSelectStack(program, settings);
+  });
+  const { stack, plugins } = opened;
   const secrets = Object.entries(options.config ?? {}).flatMap(([key, value]) =>
     typeof value === "string" ? [] : [[key, { value: value.secret, secret: true }] as const],
   );
   if (secrets.length > 0) await stack.setAllConfig(Object.fromEntries(secrets));
   if (options.stack !== "local" && options.onEmbeddedCluster !== true) refuseStandIns(stack, options.stack, plugins);
+  return opened;
+}
+
+export interface OpenProgramOptions {
+  readonly stackName: string;
+  readonly projectName: string;
+  readonly program: PulumiFn;
+  /** Where the workspace lives; project and stack files in it are used. Made if it is not there. */
+  readonly workDirectory: string;
+  /** URL of Pulumi's backend. A local one is made if it is not there. */
+  readonly backend: string;
+  /** Default: `passphrase`. */
+  readonly secretsProvider?: string;
+}
+
+/** Opens a stack around any program, on the CLI and the plugins of this machine. */
+export async function openProgram(options: OpenProgramOptions): Promise<OpenStack> {
+  const pulumi = await tool("pulumi");
+  const plugins = await findPlugins(pulumi);
+  step(`plugins: ${plugins.map(({ name, version, origin }) => `${name} ${version} (${origin})`).join(", ")}`);
+  const home = pulumiHome(pulumi, plugins);
+  mkdirSync(options.workDirectory, { recursive: true });
+  if (options.backend.startsWith("file://")) mkdirSync(new URL(options.backend), { recursive: true });
+  const { stackName, projectName, program } = options;
+  const stack = await LocalWorkspace.createOrSelectStack(
+    { stackName, projectName, program },
+    {
+      workDir: options.workDirectory,
+      pulumiHome: home,
+      pulumiCommand: await PulumiCommand.get({ root: home }),
+      secretsProvider: options.secretsProvider ?? "passphrase",
+      envVars: {
+        PULUMI_BACKEND_URL: options.backend,
+        ...passphraseEnvironment(options.backend),
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+        // Every plugin is in its place already: a missing one is an error, not a reason for a download without a limit.
+        PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      },
+    },
+  );
   return { stack, plugins };
 }
 
@@ -103,7 +119,7 @@ async function projectProgram(): ReturnType<PulumiFn> {
 }
 
 function defaultStateDirectory(): string {
-  return join(process.env["XDG_STATE_HOME"] ?? join(homedir(), ".local", "state"), "naytife-postgres");
+  return join(process.env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "naytife-postgres");
 }
 
 function localBackend(stateDirectory: string): string {

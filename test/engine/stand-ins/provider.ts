@@ -321,7 +321,7 @@ function about(request: { getUrn(): string; getType(): string; getName(): string
 }
 
 function properties(value: Struct | undefined): Properties {
-  return (value?.toJavaScript() ?? {}) as Properties;
+  return value?.toJavaScript() ?? {};
 }
 
 /** The provider's own settings: nested values and everything that is no string arrive as JSON text. */

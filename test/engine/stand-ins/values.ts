@@ -53,14 +53,14 @@ export function containsUnknown(value: Value | undefined): boolean {
 
 /** Whether the value itself is not known yet. */
 export function isUnknown(value: Value | undefined): boolean {
-  const bare = isSecret(value) ? value["value"] : value;
+  const bare = isSecret(value) ? value.value : value;
   return typeof bare === "string" && unknowns.has(bare);
 }
 
 /** The value without any secret mark. */
 export function unwrap<V extends Value>(value: V): V;
 export function unwrap(value: Value): Value {
-  if (isSecret(value)) return unwrap(value["value"] ?? null);
+  if (isSecret(value)) return unwrap(value.value ?? null);
   if (Array.isArray(value)) return value.map((item) => unwrap(item));
   if (isObject(value)) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, unwrap(item)]));
   return value;

@@ -72,7 +72,7 @@ export class CommandProvider implements Provider {
 
   async update({ urn, state, news, preview }: { urn: string; state: Properties; news: Properties; preview: boolean }) {
     if (preview) return previewed(news);
-    const result = await this.run(news["update"] === undefined ? "create" : "update", news, state, urn);
+    const result = await this.run(news.update === undefined ? "create" : "update", news, state, urn);
     return completed(news, result);
   }
 
@@ -94,20 +94,20 @@ export class CommandProvider implements Provider {
     const inputs = unwrap(marked);
     const text = inputs[which];
     if (typeof text !== "string") return Promise.resolve({ stdout: "", stderr: "" });
-    const [program = "/bin/sh", ...leading] = Array.isArray(inputs["interpreter"])
-      ? inputs["interpreter"].map(asText)
+    const [program = "/bin/sh", ...leading] = Array.isArray(inputs.interpreter)
+      ? inputs.interpreter.map(asText)
       : ["/bin/sh", "-c"];
     const child = spawn(program, [...leading, text], {
-      cwd: typeof inputs["dir"] === "string" ? inputs["dir"] : undefined,
+      cwd: typeof inputs.dir === "string" ? inputs.dir : undefined,
       env: { ...process.env, ...environment(inputs, previous) },
       // A process group of its own, so that Cancel ends what the command started as well.
       detached: true,
     });
     this.running.add(child);
     child.stdin.on("error", () => undefined); // A command may end without reading its input.
-    child.stdin.end(typeof inputs["stdin"] === "string" ? inputs["stdin"] : "");
+    child.stdin.end(typeof inputs.stdin === "string" ? inputs.stdin : "");
 
-    const logging = typeof inputs["logging"] === "string" ? inputs["logging"] : "stdoutAndStderr";
+    const logging = typeof inputs.logging === "string" ? inputs.logging : "stdoutAndStderr";
     const collected = { stdout: "", stderr: "" };
     let both = "";
     const followed = outputs.map((stream) => {
@@ -168,13 +168,13 @@ class Lines {
 }
 
 function environment(inputs: Properties, previous: Properties | undefined): Record<string, string> {
-  const own = isObject(inputs["environment"])
-    ? Object.entries(inputs["environment"])
+  const own = isObject(inputs.environment)
+    ? Object.entries(inputs.environment)
         .filter(([, value]) => value !== null)
         .map(([name, value]): [string, string] => [name, asText(value)])
     : [];
   const passed =
-    previous === undefined || inputs["addPreviousOutputInEnv"] === false
+    previous === undefined || inputs.addPreviousOutputInEnv === false
       ? []
       : outputs.map((stream): [string, string] => [
           `PULUMI_COMMAND_${stream.toUpperCase()}`,

@@ -115,7 +115,7 @@ export class ApiServer {
           response.on("data", (chunk: Buffer) => chunks.push(chunk));
           response.on("error", reject);
           response.on("end", () => {
-            const header = response.headers["warning"];
+            const header = response.headers.warning;
             resolve({
               status: response.statusCode ?? 0,
               text: Buffer.concat(chunks).toString("utf8"),
@@ -135,10 +135,10 @@ export class ApiServer {
     for (const warning of warnings) for (const part of warningTexts(warning)) this.warn(part);
     const answer = parse(text);
     if (status < 200 || status > 299) {
-      const message = isObject(answer) && typeof answer["message"] === "string" ? answer["message"] : text.trim();
-      const reason = isObject(answer) && typeof answer["reason"] === "string" ? answer["reason"] : "";
-      const details = isObject(answer) && isObject(answer["details"]) ? answer["details"] : {};
-      const missing = typeof details["kind"] === "string" ? details["kind"] : "";
+      const message = isObject(answer) && typeof answer.message === "string" ? answer.message : text.trim();
+      const reason = isObject(answer) && typeof answer.reason === "string" ? answer.reason : "";
+      const details = isObject(answer) && isObject(answer.details) ? answer.details : {};
+      const missing = typeof details.kind === "string" ? details.kind : "";
       throw new ApiError(message || `HTTP status ${String(status)}`, status, reason, missing);
     }
     return isObject(answer) ? answer : {};
@@ -157,7 +157,7 @@ export class ApiServer {
       throw error;
     }
     const found = new Map<string, Resource>();
-    for (const entry of Array.isArray(list["resources"]) ? list["resources"] : []) {
+    for (const entry of Array.isArray(list.resources) ? list.resources : []) {
       if (!isObject(entry)) continue;
       const { name, kind: entryKind, namespaced } = entry;
       if (typeof name !== "string" || typeof entryKind !== "string" || name.includes("/")) continue;

@@ -8,7 +8,7 @@ import { containsUnknown, equal, isObject, type Properties, type Value } from ".
  */
 export function difference(live: Properties, oldInputs: Properties, news: Properties): Map<string, PropertyChange> {
   const changes = new Map<string, PropertyChange>();
-  const context: Context = { builtIn: isBuiltIn(news["apiVersion"]), changes };
+  const context: Context = { builtIn: isBuiltIn(news.apiVersion), changes };
   compare("", live, oldInputs, news, context);
   return changes;
 }

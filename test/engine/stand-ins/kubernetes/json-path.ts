@@ -28,8 +28,8 @@ function step(token: RegExpExecArray): Step {
   if (whole.includes("[?")) {
     const [, path = "", ...expected] = token;
     const select = parsePath(`.${path}`);
-    const wanted = expected.find((text) => text !== undefined);
-    return (value) => items(value).filter((item) => select(item).some((found) => String(found) === wanted));
+    const wanted = expected.find(Boolean) ?? "";
+    return (value) => items(value).filter((item) => select(item).some((found) => asText(found) === wanted));
   }
   if (whole.endsWith("]")) {
     const [, single, double, all, index] = token;
@@ -51,4 +51,8 @@ function items(value: Value): Value[] {
 
 function present(value: Value | undefined): Value[] {
   return value === undefined ? [] : [value];
+}
+
+function asText(value: Value): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

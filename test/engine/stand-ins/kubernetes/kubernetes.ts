@@ -68,17 +68,17 @@ export class KubernetesProvider implements Provider {
     const inputs = normalize(withoutNulls(request.news));
     const metadata: Properties = { ...part(inputs, "metadata") };
     const old = request.olds === undefined ? {} : part(request.olds, "metadata");
-    if (metadata["generateName"] !== undefined && metadata["name"] === undefined)
+    if (metadata.generateName !== undefined && metadata.name === undefined)
       throw new Error("the `.metadata.generateName` field is not supported in Server-Side Apply mode");
-    if (metadata["name"] === undefined) {
+    if (metadata.name === undefined) {
       if (isPatch(request.type, inputs))
         throw new Error("patch resources require the `.metadata.name` field to be set");
-      const kept = request.olds !== undefined && isAutonamed(unwrap(request.olds)) ? old["name"] : undefined;
-      metadata["name"] = kept ?? `${request.name}-${randomBytes(4).toString("hex")}`;
-      metadata["annotations"] = { ...part(metadata, "annotations"), "pulumi.com/autonamed": "true" };
+      const kept = request.olds !== undefined && isAutonamed(unwrap(request.olds)) ? old.name : undefined;
+      metadata.name = kept ?? `${request.name}-${randomBytes(4).toString("hex")}`;
+      metadata.annotations = { ...part(metadata, "annotations"), "pulumi.com/autonamed": "true" };
     }
-    if (metadata["namespace"] === undefined && (await this.isNamespaced(inputs)))
-      metadata["namespace"] = this.setting("namespace") ?? "default";
+    if (metadata.namespace === undefined && (await this.isNamespaced(inputs)))
+      metadata.namespace = this.setting("namespace") ?? "default";
     return { inputs: markSecretData({ ...inputs, metadata }) };
   }
 
@@ -97,7 +97,7 @@ export class KubernetesProvider implements Provider {
       return { changes, replaces: [] };
     }
     const live = Object.fromEntries(Object.entries(state).filter(([key]) => !bookkeeping.includes(key)));
-    const oldInputs = normalize(isObject(state["__inputs"]) ? state["__inputs"] : unwrap(request.oldInputs));
+    const oldInputs = normalize(isObject(state.__inputs) ? state.__inputs : unwrap(request.oldInputs));
     const namespaced = await this.isNamespaced(news);
     for (const object of [live, oldInputs, news]) canonicalNamespace(object, namespaced);
     const changes = difference(live, oldInputs, news);
@@ -106,17 +106,17 @@ export class KubernetesProvider implements Provider {
     const replacing = isPatch(request.type, news)
       ? ["metadata.name", "metadata.namespace"]
       : replacingPaths(news, {
-          secrets: this.settings["enableSecretMutable"] === true,
-          configMaps: this.settings["enableConfigMapMutable"] === true,
+          secrets: this.settings.enableSecretMutable === true,
+          configMaps: this.settings.enableConfigMapMutable === true,
         });
     const replaced = [...changes.keys()].filter((path) => replaces(path, replacing));
     const [before, after] = [part(live, "metadata"), part(news, "metadata")];
     // Where the new object must have the old one's name, the old one has to go first.
-    const samePlace = equal(before["name"], after["name"]) && equal(before["namespace"], after["namespace"]);
+    const samePlace = equal(before.name, after.name) && equal(before.namespace, after.namespace);
     return {
       changes,
       replaces: replaced,
-      deleteBeforeReplace: replaced.length > 0 && !isAutonamed(news) && samePlace && !isUnknown(after["name"]),
+      deleteBeforeReplace: replaced.length > 0 && !isAutonamed(news) && samePlace && !isUnknown(after.name),
     };
   }
 
@@ -136,7 +136,7 @@ export class KubernetesProvider implements Provider {
     if (preview && (this.server === undefined || (await this.find(inputs)) === undefined)) return untried;
 
     const fieldManager = fieldManagerOf(inputs, undefined);
-    const upsert = this.settings["upsertExistingObjects"] === true || isPatch(type, inputs);
+    const upsert = this.settings.upsertExistingObjects === true || isPatch(type, inputs);
     const query: Record<string, string> = preview ? { dryRun: "All" } : {};
     let live: Properties;
     try {
@@ -163,7 +163,7 @@ export class KubernetesProvider implements Provider {
       );
     }
     if (preview) {
-      delete live["status"];
+      delete live.status;
       return { id: "", state: checkpoint(marked, live, fieldManager) };
     }
     const id = idOf(live);
@@ -188,8 +188,8 @@ export class KubernetesProvider implements Provider {
     const { id, type, inputs: marked } = request;
     if (type === helmRelease) return { id, state: request.state, inputs: marked };
     if (this.server === undefined) {
-      if (this.settings["deleteUnreachable"] === true) return undefined;
-      if (this.settings["skipUpdateUnreachable"] === true) return { id, state: request.state, inputs: marked };
+      if (this.settings.deleteUnreachable === true) return undefined;
+      if (this.settings.skipUpdateUnreachable === true) return { id, state: request.state, inputs: marked };
       throw this.unreachableError(
         "If the cluster was deleted, set the provider option deleteUnreachable to remove its resources from the state.",
       );
@@ -248,8 +248,8 @@ export class KubernetesProvider implements Provider {
         if (!isNotFound(error)) throw error; // Deleted by someone else: the apply makes it again.
       }
       const wanted = keepIgnored(news, current, request.ignoreChanges);
-      if (current !== undefined && news["kind"] === "CustomResourceDefinition") {
-        const resourceVersion = part(current, "metadata")["resourceVersion"] ?? null;
+      if (current !== undefined && news.kind === "CustomResourceDefinition") {
+        const resourceVersion = part(current, "metadata").resourceVersion ?? null;
         const metadata = { ...part(toApi(wanted), "metadata"), resourceVersion };
         live = await this.connected.request("PUT", path, json({ ...toApi(wanted), metadata }), {
           ...query,
@@ -288,11 +288,11 @@ export class KubernetesProvider implements Provider {
     if (type === helmRelease)
       throw new Error("The project's stand-in for Pulumi's kubernetes plugin does not remove Helm charts.");
     if (this.server === undefined) {
-      if (this.settings["deleteUnreachable"] === true) return;
+      if (this.settings.deleteUnreachable === true) return;
       throw this.unreachableError();
     }
     const state = unwrap(marked);
-    const inputs = isObject(state["__inputs"]) ? state["__inputs"] : state;
+    const inputs = isObject(state.__inputs) ? state.__inputs : state;
     const resource = await this.find(state);
     if (resource === undefined) return; // Its kind is gone, and so is the object.
     const [namespace, name = ""] = id.includes("/") ? id.split("/") : [undefined, id];
@@ -300,8 +300,8 @@ export class KubernetesProvider implements Provider {
     if (isPatch(type, inputs)) {
       // A patch is undone by giving up its fields: applying nothing does that.
       const nothing = {
-        apiVersion: inputs["apiVersion"] ?? "",
-        kind: inputs["kind"] ?? "",
+        apiVersion: inputs.apiVersion ?? "",
+        kind: inputs.kind ?? "",
         metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
       };
       const current = await this.connected.request("GET", path).catch((error: unknown) => {
@@ -326,7 +326,7 @@ export class KubernetesProvider implements Provider {
       if (isNotFound(error)) return;
       throw error;
     }
-    const uid = part(deleted, "metadata")["uid"] ?? part(deleted, "details")["uid"];
+    const uid = part(deleted, "metadata").uid ?? part(deleted, "details").uid;
     await waitUntilGone(
       await this.wait(
         { ...request, inputs },
@@ -405,7 +405,7 @@ export class KubernetesProvider implements Provider {
   /** Whether an apply takes fields from other managers. */
   private force(inputs: Properties, preview: boolean, current?: Properties): string {
     const annotated = part(part(inputs, "metadata"), "annotations")["pulumi.com/patchForce"];
-    if (annotated === "true" || this.settings["enablePatchForce"] === true) return "true";
+    if (annotated === "true" || this.settings.enablePatchForce === true) return "true";
     // At the preview of a replacement the old object is still there, and owns everything.
     if (preview && current === undefined) return "true";
     return preview && current !== undefined && createdFields(current) !== undefined ? "true" : "false";
@@ -416,7 +416,7 @@ export class KubernetesProvider implements Provider {
     const created = createdFields(current);
     if (created === undefined) return;
     const entries = managedFields(current);
-    const own = entries.find((entry) => entry["manager"] === fieldManager && entry["operation"] === "Apply");
+    const own = entries.find((entry) => entry.manager === fieldManager && entry.operation === "Apply");
     const merged: Properties = {
       ...created,
       manager: fieldManager,
@@ -424,7 +424,7 @@ export class KubernetesProvider implements Provider {
       fieldsV1: union(part(created, "fieldsV1"), own === undefined ? {} : part(own, "fieldsV1")),
     };
     const rest = entries.filter((entry) => entry !== created && entry !== own);
-    const resourceVersion = part(current, "metadata")["resourceVersion"] ?? null;
+    const resourceVersion = part(current, "metadata").resourceVersion ?? null;
     await this.connected.request("PATCH", path, {
       type: "application/json-patch+json",
       content: [
@@ -504,14 +504,14 @@ function checkpoint(inputs: Properties, live: Properties, fieldManager: string):
   return {
     ...marked,
     __inputs: markSecretData(inputs),
-    __initialApiVersion: inputs["apiVersion"] ?? "",
+    __initialApiVersion: inputs.apiVersion ?? "",
     __fieldManager: fieldManager,
   };
 }
 
 /** A Secret's values are secret, whatever the program said of them. */
 function markSecretData(object: Properties): Properties {
-  if (object["apiVersion"] !== "v1" || object["kind"] !== "Secret") return object;
+  if (object.apiVersion !== "v1" || object.kind !== "Secret") return object;
   return Object.fromEntries(
     Object.entries(object).map(([key, value]) => [key, key === "data" || key === "stringData" ? secret(value) : value]),
   );
@@ -520,7 +520,7 @@ function markSecretData(object: Properties): Properties {
 /** As the API server keeps it: a Secret's `stringData` becomes `data`. */
 function normalize(object: Properties): Properties {
   const { stringData, ...rest } = object;
-  if (object["kind"] !== "Secret" || stringData === undefined || containsUnknown(stringData)) return object;
+  if (object.kind !== "Secret" || stringData === undefined || containsUnknown(stringData)) return object;
   const plain = unwrap(stringData);
   if (!isObject(plain)) return object;
   const encoded = Object.fromEntries(
@@ -529,21 +529,17 @@ function normalize(object: Properties): Properties {
       Buffer.from(typeof value === "string" ? value : "").toString("base64"),
     ]),
   );
-  const data = unwrap(rest["data"] ?? {});
+  const data = unwrap(rest.data ?? {});
   return { ...rest, data: secret({ ...(isObject(data) ? data : {}), ...encoded }) };
 }
 
 /** Keys as the API has them: the SDK writes `x_kubernetes_…` for a schema's `x-kubernetes-…`. */
 function toApi(object: Properties): Properties {
-  return object["kind"] === "CustomResourceDefinition"
-    ? asObject(renameKeys(object, /^x_kubernetes_/, "_", "-"))
-    : object;
+  return object.kind === "CustomResourceDefinition" ? asObject(renameKeys(object, /^x_kubernetes_/, "_", "-")) : object;
 }
 
 function fromApi(object: Properties): Properties {
-  return object["kind"] === "CustomResourceDefinition"
-    ? asObject(renameKeys(object, /^x-kubernetes-/, "-", "_"))
-    : object;
+  return object.kind === "CustomResourceDefinition" ? asObject(renameKeys(object, /^x-kubernetes-/, "-", "_")) : object;
 }
 
 function renameKeys(value: Value, pattern: RegExp, from: string, to: string): Value {
@@ -584,20 +580,19 @@ function keepIgnored(news: Properties, current: Properties | undefined, ignored:
 function fieldManagerOf(inputs: Properties, state: Properties | undefined): string {
   const annotated = part(part(inputs, "metadata"), "annotations")["pulumi.com/patchFieldManager"];
   if (typeof annotated === "string" && annotated !== "") return annotated;
-  const kept = state?.["__fieldManager"];
+  const kept = state?.__fieldManager;
   if (typeof kept === "string" && kept !== "") return kept;
   return `pulumi-kubernetes-${createHash("sha256").update(randomBytes(16)).digest("hex").slice(0, 8)}`;
 }
 
 function managedFields(object: Properties): Properties[] {
-  const entries = part(object, "metadata")["managedFields"];
+  const entries = part(object, "metadata").managedFields;
   return Array.isArray(entries) ? entries.filter(isObject) : [];
 }
 
 function createdFields(object: Properties): Properties | undefined {
   return managedFields(object).find(
-    (entry) =>
-      entry["manager"] === "pulumi-kubernetes" && entry["operation"] === "Update" && entry["subresource"] === undefined,
+    (entry) => entry.manager === "pulumi-kubernetes" && entry.operation === "Update" && entry.subresource === undefined,
   );
 }
 
@@ -628,9 +623,8 @@ function objectOfType(type: string, name: string, namespace: string | undefined)
 
 /** What a program would have to say to get an object that was made by somebody else. */
 function importedInputs(live: Properties): Properties {
-  const { status: _status, metadata, ...rest } = live;
-  void _status;
-  const { name, namespace, labels, annotations } = isObject(metadata) ? metadata : {};
+  const rest = Object.fromEntries(Object.entries(live).filter(([key]) => key !== "status"));
+  const { name, namespace, labels, annotations } = part(live, "metadata");
   const own = Object.entries({ name, namespace, labels, annotations }).filter(
     (entry): entry is [string, Value] => entry[1] !== undefined,
   );
@@ -650,7 +644,7 @@ function idOf(live: Properties): string {
 
 function canonicalNamespace(object: Properties, namespaced: boolean): void {
   const { namespace, ...metadata } = part(object, "metadata");
-  object["metadata"] = namespaced ? { ...metadata, namespace: namespace ?? "default" } : metadata;
+  object.metadata = namespaced ? { ...metadata, namespace: namespace ?? "default" } : metadata;
 }
 
 function part(object: Properties, key: string): Properties {

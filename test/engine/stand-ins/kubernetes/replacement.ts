@@ -35,8 +35,8 @@ const byKind: Record<string, readonly string[]> = {
 
 /** Paths whose change, or a change below them, replaces the object. */
 export function replacingPaths(object: Properties, mutable: Mutability): string[] {
-  const kind = `${text(object["apiVersion"])}/${text(object["kind"])}`;
-  const immutable = object["immutable"] === true;
+  const kind = `${text(object.apiVersion)}/${text(object.kind)}`;
+  const immutable = object.immutable === true;
   const paths = ["metadata.name", "metadata.namespace"];
   if (kind === "v1/Secret" && (!mutable.secrets || immutable)) return [...paths, "type", "stringData", "data"];
   if (kind === "v1/ConfigMap" && (!mutable.configMaps || immutable)) return [...paths, "binaryData", "data"];
@@ -50,8 +50,8 @@ export function replaces(path: string, replacing: readonly string[]): boolean {
 
 /** Whether Pulumi gave the object its name, so that a replacement can have another one. */
 export function isAutonamed(object: Properties): boolean {
-  const metadata = object["metadata"];
-  const annotations = isObject(metadata) ? metadata["annotations"] : undefined;
+  const metadata = object.metadata;
+  const annotations = isObject(metadata) ? metadata.annotations : undefined;
   return isObject(annotations) && annotations["pulumi.com/autonamed"] === "true";
 }
 

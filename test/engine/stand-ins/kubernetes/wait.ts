@@ -110,8 +110,8 @@ export async function waitUntilGone(wait: Wait, uid: Value | undefined): Promise
       continue;
     }
     const metadata = part(object, "metadata");
-    if (uid !== undefined && metadata["uid"] !== uid) return; // Another object of the same name has taken the place.
-    const finalizers = Array.isArray(metadata["finalizers"]) ? metadata["finalizers"].map(text).join(", ") : "";
+    if (uid !== undefined && metadata.uid !== uid) return; // Another object of the same name has taken the place.
+    const finalizers = Array.isArray(metadata.finalizers) ? metadata.finalizers.map(text).join(", ") : "";
     if (wait.signal.aborted || Date.now() >= end)
       throw new Error(
         `'${wait.name}' timed out waiting to be deleted (after ${wait.timeoutSeconds} s)` +
@@ -126,7 +126,7 @@ function readinessOf(wait: Wait, object: Properties): Readiness | undefined {
   if (annotation(object, "pulumi.com/skipAwait") === "true") return undefined;
   const waitFor = annotation(object, "pulumi.com/waitFor");
   if (waitFor !== undefined) return waitForReadiness(waitFor);
-  switch (`${text(object["apiVersion"])}/${text(object["kind"])}`) {
+  switch (`${text(object.apiVersion)}/${text(object.kind)}`) {
     case "apps/v1/Deployment":
       return deployment;
     case "apps/v1/StatefulSet":
@@ -179,12 +179,12 @@ function waitForReadiness(annotated: string): Readiness {
 
 function condition(type: string, status: string, label: string): Readiness {
   return (object) => {
-    const found = conditions(object).find((candidate) => text(candidate["type"]).toLowerCase() === type.toLowerCase());
-    const generation = part(object, "metadata")["generation"];
-    const observed = found?.["observedGeneration"];
+    const found = conditions(object).find((candidate) => text(candidate.type).toLowerCase() === type.toLowerCase());
+    const generation = part(object, "metadata").generation;
+    const observed = found?.observedGeneration;
     // A condition about an older spec says nothing about this one.
     const current = typeof observed !== "number" || typeof generation !== "number" || observed >= generation;
-    if (found !== undefined && current && text(found["status"]).toLowerCase() === status.toLowerCase())
+    if (found !== undefined && current && text(found.status).toLowerCase() === status.toLowerCase())
       return { ready: true, missing: "" };
     const state =
       found === undefined
@@ -216,14 +216,14 @@ function jsonPath(expression: string): Readiness {
 
 function deployment(object: Properties): Look {
   const status = part(object, "status");
-  const replicas = number(part(object, "spec")["replicas"], 1);
+  const replicas = number(part(object, "spec").replicas, 1);
   const [updated, available, total] = ["updatedReplicas", "availableReplicas", "replicas"].map((key) =>
     number(status[key], 0),
   ) as [number, number, number];
   const ready = observed(object) && updated >= replicas && available >= replicas && total <= updated;
   const why = conditions(object)
-    .filter((entry) => entry["status"] !== "True")
-    .map((entry) => `[${text(entry["reason"])}] ${text(entry["message"])}`);
+    .filter((entry) => entry.status !== "True")
+    .map((entry) => `[${text(entry.reason)}] ${text(entry.message)}`);
   return {
     ready,
     missing: [`${available} of ${replicas} Pods are available, ${updated} updated`, ...why].join("; "),
@@ -232,9 +232,9 @@ function deployment(object: Properties): Look {
 
 function statefulSet(object: Properties): Look {
   const status = part(object, "status");
-  const replicas = number(part(object, "spec")["replicas"], 1);
-  const ready = number(status["readyReplicas"], 0);
-  const updated = number(status["updatedReplicas"], 0);
+  const replicas = number(part(object, "spec").replicas, 1);
+  const ready = number(status.readyReplicas, 0);
+  const updated = number(status.updatedReplicas, 0);
   return {
     ready: observed(object) && ready >= replicas && (replicas === 0 || updated >= replicas),
     missing: `${ready} of ${replicas} Pods are ready, ${updated} updated`,
@@ -243,9 +243,9 @@ function statefulSet(object: Properties): Look {
 
 function daemonSet(object: Properties): Look {
   const status = part(object, "status");
-  const wanted = number(status["desiredNumberScheduled"], 0);
-  const updated = number(status["updatedNumberScheduled"], 0);
-  const available = number(status["numberAvailable"], 0);
+  const wanted = number(status.desiredNumberScheduled, 0);
+  const updated = number(status.updatedNumberScheduled, 0);
+  const available = number(status.numberAvailable, 0);
   return {
     ready: observed(object) && updated >= wanted && available >= wanted,
     missing: `${available} of ${wanted} Pods are available, ${updated} updated`,
@@ -253,16 +253,16 @@ function daemonSet(object: Properties): Look {
 }
 
 function job(object: Properties): Look {
-  const failed = conditions(object).find((entry) => entry["type"] === "Failed" && entry["status"] === "True");
+  const failed = conditions(object).find((entry) => entry.type === "Failed" && entry.status === "True");
   if (failed !== undefined)
-    throw new NotReady(`the Job failed: [${text(failed["reason"])}] ${text(failed["message"])}`, object, [
+    throw new NotReady(`the Job failed: [${text(failed.reason)}] ${text(failed.message)}`, object, [
       describeCondition(failed),
     ]);
-  const done = conditions(object).some((entry) => entry["type"] === "Complete" && entry["status"] === "True");
+  const done = conditions(object).some((entry) => entry.type === "Complete" && entry.status === "True");
   const status = part(object, "status");
   return {
     ready: done,
-    missing: `${number(status["succeeded"], 0)} succeeded, ${number(status["active"], 0)} active, ${number(status["failed"], 0)} failed`,
+    missing: `${number(status.succeeded, 0)} succeeded, ${number(status.active, 0)} active, ${number(status.failed, 0)} failed`,
   };
 }
 
@@ -270,12 +270,12 @@ function job(object: Properties): Look {
 function service({ server, namespace, name }: Wait): Readiness {
   return async (object) => {
     const spec = part(object, "spec");
-    if (spec["type"] === "ExternalName") return { ready: true, missing: "" };
-    const ingress = part(part(object, "status"), "loadBalancer")["ingress"];
-    if (spec["type"] === "LoadBalancer" && !(Array.isArray(ingress) && ingress.length > 0))
+    if (spec.type === "ExternalName") return { ready: true, missing: "" };
+    const ingress = part(part(object, "status"), "loadBalancer").ingress;
+    if (spec.type === "LoadBalancer" && !(Array.isArray(ingress) && ingress.length > 0))
       return { ready: false, missing: "the load balancer has no address yet" };
     const selects = Object.keys(part(spec, "selector")).length > 0;
-    if (!selects || spec["clusterIP"] === "None") return { ready: true, missing: "" };
+    if (!selects || spec.clusterIP === "None") return { ready: true, missing: "" };
     const label = `kubernetes.io/service-name=${name}`;
     const slices = await server.request(
       "GET",
@@ -283,8 +283,8 @@ function service({ server, namespace, name }: Wait): Readiness {
       undefined,
       { labelSelector: label },
     );
-    const ready = list(slices["items"]).some((slice) =>
-      list(slice["endpoints"]).some((endpoint) => part(endpoint, "conditions")["ready"] !== false),
+    const ready = list(slices.items).some((slice) =>
+      list(slice.endpoints).some((endpoint) => part(endpoint, "conditions").ready !== false),
     );
     return { ready, missing: "Service does not target any ready Pods (its selector matches none that is ready)" };
   };
@@ -293,7 +293,7 @@ function service({ server, namespace, name }: Wait): Readiness {
 /** A claim is bound at once or, with WaitForFirstConsumer, only when a Pod wants it: then nothing is waited for. */
 function claim({ server }: Wait): Readiness {
   return async (object) => {
-    const storageClass = part(object, "spec")["storageClassName"];
+    const storageClass = part(object, "spec").storageClassName;
     if (typeof storageClass === "string" && storageClass !== "") {
       const { volumeBindingMode } = await server.request(
         "GET",
@@ -306,7 +306,7 @@ function claim({ server }: Wait): Readiness {
 }
 
 function phase(object: Properties, wanted: string): Look {
-  const found = part(object, "status")["phase"];
+  const found = part(object, "status").phase;
   return { ready: found === wanted, missing: `Waiting for phase ${wanted} (found: ${text(found ?? "nothing")})` };
 }
 
@@ -324,8 +324,7 @@ async function relatedProblems({ server, namespace, name }: Wait, object: Proper
   if (namespace === undefined) return [];
   try {
     const labels = part(part(part(object, "spec"), "selector"), "matchLabels");
-    const owned =
-      object["kind"] === "Job" ? { "batch.kubernetes.io/job-name": name } : (labels as Record<string, string>);
+    const owned = object.kind === "Job" ? { "batch.kubernetes.io/job-name": name } : (labels as Record<string, string>);
     const pods =
       Object.keys(owned).length === 0
         ? []
@@ -336,21 +335,21 @@ async function relatedProblems({ server, namespace, name }: Wait, object: Proper
                   .map(([key, value]) => `${key}=${value}`)
                   .join(","),
               })
-            )["items"],
+            ).items,
           );
-    const names = new Set([name, ...pods.map((pod) => text(part(pod, "metadata")["name"]))]);
+    const names = new Set([name, ...pods.map((pod) => text(part(pod, "metadata").name))]);
     const events = await server.request("GET", `/api/v1/namespaces/${namespace}/events`, undefined, {
       fieldSelector: "type=Warning",
     });
-    const warnings = list(events["items"])
+    const warnings = list(events.items)
       .filter((event) => {
-        const about = text(part(event, "involvedObject")["name"]);
+        const about = text(part(event, "involvedObject").name);
         // Pods of an operator's object carry its name as a prefix.
         return names.has(about) || about.startsWith(`${name}-`);
       })
       .map((event) => {
         const about = part(event, "involvedObject");
-        return `event about ${text(about["kind"])} ${text(about["name"])}: [${text(event["reason"])}] ${text(event["message"])}`;
+        return `event about ${text(about.kind)} ${text(about.name)}: [${text(event.reason)}] ${text(event.message)}`;
       });
     return [...pods.flatMap(podProblem), ...new Set(warnings.slice(-5))];
   } catch {
@@ -360,36 +359,36 @@ async function relatedProblems({ server, namespace, name }: Wait, object: Proper
 
 function podProblem(pod: Properties): string[] {
   const status = part(pod, "status");
-  const containers = list(status["containerStatuses"]).filter((container) => container["ready"] !== true);
-  if (containers.length === 0 && status["phase"] !== "Pending") return [];
+  const containers = list(status.containerStatuses).filter((container) => container.ready !== true);
+  if (containers.length === 0 && status.phase !== "Pending") return [];
   const why = containers.map((container) => {
     const state = part(container, "state");
     const { reason, message } = { ...part(state, "waiting"), ...part(state, "terminated") };
-    return `${text(container["name"])} -- [${text(reason ?? "")}] ${text(message ?? "")}`.trim();
+    return `${text(container.name)} -- [${text(reason ?? "")}] ${text(message ?? "")}`.trim();
   });
   return [
-    `[Pod ${text(part(pod, "metadata")["name"])}]: containers with unready status: ${why.join("; ") || "all (Pending)"}`,
+    `[Pod ${text(part(pod, "metadata").name)}]: containers with unready status: ${why.join("; ") || "all (Pending)"}`,
   ];
 }
 
 function describeCondition(entry: Properties): string {
   const { reason, message } = entry;
   return (
-    `${text(entry["type"])}=${text(entry["status"])}` +
+    `${text(entry.type)}=${text(entry.status)}` +
     (reason === undefined || reason === "" ? "" : ` [${text(reason)}]`) +
     (message === undefined || message === "" ? "" : ` ${text(message)}`)
   );
 }
 
 function observed(object: Properties): boolean {
-  const generation = part(object, "metadata")["generation"];
-  const seen = part(object, "status")["observedGeneration"];
+  const generation = part(object, "metadata").generation;
+  const seen = part(object, "status").observedGeneration;
   return typeof generation !== "number" || (typeof seen !== "number" ? isUntracked(object) : seen >= generation);
 }
 
 /** Kinds of others may not report observedGeneration at all; Kubernetes' own workloads do, and have none before the first look. */
 function isUntracked(object: Properties): boolean {
-  return object["apiVersion"] !== "apps/v1";
+  return object.apiVersion !== "apps/v1";
 }
 
 function annotation(object: Properties, name: string): string | undefined {
@@ -398,7 +397,7 @@ function annotation(object: Properties, name: string): string | undefined {
 }
 
 function conditions(object: Properties): Properties[] {
-  return list(part(object, "status")["conditions"]);
+  return list(part(object, "status").conditions);
 }
 
 function part(object: Properties, key: string): Properties {

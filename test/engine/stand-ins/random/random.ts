@@ -47,8 +47,8 @@ export class RandomProvider implements Provider {
       throw new Error(`the stand-in for random has no ${type}, only ${Object.keys(kinds).join(" and ")}`);
     const inputs: Properties = { ...defaults, ...withoutNulls(news) };
     // `number` is the older name of `numeric`.
-    if (news["numeric"] === undefined && news["number"] !== undefined) inputs["numeric"] = news["number"] ?? true;
-    inputs["number"] = inputs["numeric"] ?? true;
+    if (news.numeric === undefined && news.number !== undefined) inputs.numeric = news.number ?? true;
+    inputs.number = inputs.numeric ?? true;
     const failures = containsUnknown(inputs) ? [] : problems(unwrap(inputs));
     return { inputs, failures };
   }
@@ -79,7 +79,7 @@ export class RandomProvider implements Provider {
   }
 
   read({ type, id, state, inputs }: ResourceRequest & { id: string; state: Properties; inputs: Properties }) {
-    if (state["result"] !== undefined) return Promise.resolve({ id, state, inputs });
+    if (state.result !== undefined) return Promise.resolve({ id, state, inputs });
     // An import: the id that was given is the value itself.
     const kind = kinds[type];
     if (kind === undefined) throw new Error(`the stand-in for random has no ${type}`);
@@ -105,7 +105,7 @@ export class RandomProvider implements Provider {
 }
 
 function problems(inputs: Properties): { property: string; reason: string }[] {
-  const length = number(inputs["length"]);
+  const length = number(inputs.length);
   const minimum = Object.keys(classes).reduce((sum, name) => sum + number(inputs[`min${name}`]), 0);
   if (!Number.isInteger(length) || length < 1)
     return [{ property: "length", reason: `expected a whole number of at least 1, got ${String(length)}` }];
@@ -127,7 +127,7 @@ function draw(inputs: Properties): string {
   for (const name of Object.keys(classes) as (keyof typeof classes)[])
     for (let count = number(inputs[`min${name}`]); count > 0; count--)
       characters.push(pick(characterClass(name, inputs)));
-  while (characters.length < number(inputs["length"])) characters.push(pick(all));
+  while (characters.length < number(inputs.length)) characters.push(pick(all));
   // Fisher and Yates: the required characters must not always come first.
   for (let last = characters.length - 1; last > 0; last--) {
     const other = randomInt(last + 1);
@@ -144,7 +144,7 @@ function alphabet(inputs: Properties): string {
 }
 
 function characterClass(name: keyof typeof classes, inputs: Properties): string {
-  const override = inputs["overrideSpecial"];
+  const override = inputs.overrideSpecial;
   return name === "Special" && typeof override === "string" && override !== "" ? override : classes[name];
 }
 

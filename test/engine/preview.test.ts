@@ -1,0 +1,71 @@
+/** `npm run preview` on a machine without a cluster: each stack's resources, by type and name. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { preview } from "../../local/engine/preview";
+import { openStack, stackNames } from "../../local/engine/stack";
+
+const stateDirectory = mkdtempSync(join(tmpdir(), "naytife-preview-"));
+const kubeconfig = process.env.KUBECONFIG;
+
+beforeAll(() => {
+  process.env.KUBECONFIG = "/nonexistent/kubeconfig";
+});
+
+afterAll(() => {
+  if (kubeconfig === undefined) delete process.env.KUBECONFIG;
+  else process.env.KUBECONFIG = kubeconfig;
+  rmSync(stateDirectory, { recursive: true, force: true });
+});
+
+/** What every stack has; the storage class goes by the stack's provider of volumes. */
+const expected = (storageClass: string): string[] => [
+  "kubernetes:core/v1:Namespace cnpg-system",
+  "kubernetes:core/v1:Namespace namespace",
+  "kubernetes:core/v1:Secret cnpg-cluster-secret",
+  "kubernetes:core/v1:Secret naytife-postgres-connection",
+  "kubernetes:helm.sh/v3:Release cloudnative-pg",
+  "kubernetes:policy/v1:PodDisruptionBudget naytife-postgres-pooler",
+  "kubernetes:postgresql.cnpg.io/v1:Cluster naytife-postgres",
+  "kubernetes:postgresql.cnpg.io/v1:Pooler naytife-postgres-pooler",
+  `kubernetes:storage.k8s.io/v1:StorageClass ${storageClass}`,
+  "naytife:postgres:Cluster cluster",
+  "naytife:postgres:Connection connection",
+  "naytife:postgres:Credentials credentials",
+  "naytife:postgres:Namespace namespace",
+  "naytife:postgres:Operator operator",
+  "naytife:postgres:Pooler pooler",
+  "naytife:postgres:Storage storage",
+  "random:index/randomPassword:RandomPassword credentials-password",
+];
+
+const storageClasses = { local: "cnpg-local-storage", staging: "cnpg-oci-storage", production: "cnpg-oci-storage" };
+
+test.each(stackNames)(
+  "the preview of %s is green without a cluster, and lists what the stack has",
+  async (stack) => {
+    const { resources } = await preview({ stack, stateDirectory });
+    expect(resources.map(({ type, name }) => `${type} ${name}`).sort()).toEqual(expected(storageClasses[stack]));
+    expect(new Set(resources.map(({ operation }) => operation))).toEqual(new Set(["create"]));
+  },
+  60_000,
+);
+
+test("a stack that is not there is refused with the names of those that are", async () => {
+  const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) => {
+    const script = join(__dirname, "../../local/engine/preview.ts");
+    execFile(process.execPath, ["--import", "tsx", script, "prod"], (error, _stdout, stderr) => {
+      resolve({ code: error?.code, stderr });
+    });
+  });
+  expect(code).toBe(1);
+  expect(stderr).toContain('There is no stack "prod": expected one of local, staging, production');
+}, 30_000);
+
+test("up of production is refused where only stand-ins are at hand", async () => {
+  const stack = await openStack({ stack: "production", stateDirectory });
+  const plugins = await preview({ stack: "local", stateDirectory }).then((result) => result.plugins);
+  if (plugins.every(({ origin }) => origin === "official")) return;
+  await expect(stack.up()).rejects.toThrow(/production needs Pulumi's official plugins.*Nothing was changed/s);
+}, 60_000);
