@@ -1,17 +1,23 @@
 /** What the legacy database holds, in a form that two of them can be compared by. */
 
 /**
- * One row a table or materialized view: its name, its rows, and two order-free 60-bit hashes over the rows' text. Asks
- * each leaf by itself; foreign tables and unpopulated views are left out, for they cannot be read.
+ * One row a table or materialized view: its name, its rows, and two order-free 60-bit hashes over the rows' text.
+ * Partitioned tables are asked as a whole and leaf by leaf, except for the leaves of a hash partition: an enum's hash
+ * follows the values' OIDs, which differ from database to database. Foreign tables and unpopulated views are left out,
+ * for they cannot be read.
  */
 export const fingerprintSql = `
 SELECT c.oid::regclass::text, (xpath('/row/fingerprint/text()', query_to_xml(format(
   'SELECT count(*) || '' '' || coalesce(sum((''x'' || left(hash, 15))::bit(60)::bigint), 0) || '' ''
      || coalesce(sum((''x'' || right(hash, 15))::bit(60)::bigint), 0) AS fingerprint
-   FROM (SELECT md5(whole_row_::text) AS hash FROM ONLY %s AS whole_row_) AS hashes', c.oid::regclass), false, true, '')))[1]::text
+   FROM (SELECT md5(whole_row_::text) AS hash FROM %s %s AS whole_row_) AS hashes',
+  CASE c.relkind WHEN 'r' THEN 'ONLY' ELSE '' END, c.oid::regclass), false, true, '')))[1]::text
 FROM pg_class c
-WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND c.relnamespace::regnamespace::text NOT LIKE 'pg\\_%'
-  AND c.relnamespace <> 'information_schema'::regnamespace
+WHERE (c.relkind IN ('r', 'm') OR c.relkind = 'p' AND NOT c.relispartition) AND c.relispopulated
+  AND NOT EXISTS (
+    SELECT FROM pg_inherits i JOIN pg_partitioned_table p ON p.partrelid = i.inhparent AND p.partstrat = 'h'
+    WHERE i.inhrelid = c.oid)
+  AND c.relnamespace::regnamespace::text NOT LIKE 'pg\\_%' AND c.relnamespace <> 'information_schema'::regnamespace
 ORDER BY c.oid::regclass::text COLLATE "C"`;
 
 /** Every kind of thing that the seed must hold: its name, and a query whose first column counts it. */
