@@ -1,19 +1,9 @@
+import { execFile } from "node:child_process";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
+import { promisify } from "node:util";
 import Ajv from "ajv";
 import { parse } from "yaml";
-import { execFileSync } from "node:child_process";
-function moduleDirectory(module: string): string {
-  return (
-    JSON.parse(
-      execFileSync("go", ["mod", "download", "-json", `github.com/cloudnative-pg/${module}@v1.30.0`], {
-        encoding: "utf8",
-        cwd: "/tmp",
-      }),
-    ) as { Dir: string }
-  ).Dir;
-}
-
 interface Schema {
   type?: string;
   properties?: Record<string, Schema>;
@@ -37,7 +27,7 @@ export type SchemaCheck = (resource: unknown) => string[];
  * @param plural - for instance "clusters"
  */
 export async function cnpgSchema(plural: string): Promise<SchemaCheck> {
-  const directory = moduleDirectory("cloudnative-pg");
+  const directory = await moduleDirectory();
   const file = path.join(directory, "config", "crd", "bases", `postgresql.cnpg.io_${plural}.yaml`);
   const definition = parse(await fs.readFile(file, "utf8")) as CustomResourceDefinition;
   const version = definition.spec.versions.find(({ name }) => name === "v1");
@@ -50,6 +40,16 @@ export async function cnpgSchema(plural: string): Promise<SchemaCheck> {
   const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
   const validate = ajv.compile(schema);
   return (resource) => (validate(resource) ? [] : (validate.errors ?? []).map(explain));
+}
+
+/** Where Go keeps CloudNativePG's module, at the version that the toolchain pins. */
+async function moduleDirectory(): Promise<string> {
+  const { stdout } = await promisify(execFile)(
+    "go",
+    ["mod", "download", "-json", "github.com/cloudnative-pg/cloudnative-pg"],
+    { cwd: path.join(__dirname, "..", "local", "toolchain", "cloudnative-pg") },
+  );
+  return (JSON.parse(stdout) as { Dir: string }).Dir;
 }
 
 function explain({
