@@ -32,8 +32,13 @@ export interface Cluster {
 /** @throws Error where the kubeconfig cannot be read or has no such context; nothing was asked of any cluster then */
 export function connect(target: Target): Cluster {
   const config = new KubeConfig();
-  if (target.kubeconfig) config.loadFromFile(target.kubeconfig);
-  else config.loadFromDefault();
+  try {
+    if (target.kubeconfig) config.loadFromFile(target.kubeconfig);
+    else config.loadFromDefault();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`The kubeconfig ${target.kubeconfig} cannot be read (${reason}). Nothing was changed.`);
+  }
   if (target.context) {
     if (!config.getContextObject(target.context)) {
       const known = config

@@ -1,5 +1,5 @@
 /** The legacy database on the embedded cluster: seeded once, deterministic, whole in its oddities, and written to beside. */
-import { up } from "../../local/kubernetes/kubernetes";
+import { up } from "../../local/kubernetes/cluster";
 import { connect, podQuery, type Target } from "../../local/legacy/cluster";
 import { fingerprintSql, inventory } from "../../local/legacy/fingerprint";
 import {
