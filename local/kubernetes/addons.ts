@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAllDocuments, stringify } from "yaml";
-import { moduleDirectory } from "../toolchain/toolchain.js";
-import { coreDnsImage } from "./images/recipes.js";
-import { clusterDomain, dnsServiceAddress } from "./plan.js";
+import { moduleDirectory } from "../toolchain/toolchain";
+import { coreDnsImage } from "./images/recipes";
+import { clusterDomain, dnsServiceAddress } from "./plan";
 
 /** Where local-path volumes lie in each node; the directory is the node's own. */
 const volumes = "/var/lib/local-path-provisioner";

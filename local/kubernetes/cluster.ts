@@ -2,19 +2,19 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { withLock } from "../lock.js";
-import { step } from "../progress.js";
-import { run } from "../run.js";
-import { tools, type ToolName } from "../toolchain/toolchain.js";
-import { addons } from "./addons.js";
-import { removeCgroup } from "./cgroups.js";
-import { nodeFiles, nodeTools } from "./components.js";
-import { imagesOrigin, prepareImages, provideImages, type ImagesFrom } from "./images/images.js";
-import { postgresImage } from "./images/recipes.js";
-import { chooseSubnet, connect, disconnect, networksInUse } from "./network.js";
-import { findInit, killNode as kill, startNode as start, writeWhole } from "./node.js";
-import { operatorManifest } from "./operator.js";
-import { issueAll } from "./pki.js";
+import { withLock } from "../lock";
+import { step } from "../progress";
+import { run } from "../run";
+import { tools, type ToolName } from "../toolchain/toolchain";
+import { addons } from "./addons";
+import { removeCgroup } from "./cgroups";
+import { nodeFiles, nodeTools } from "./components";
+import { imagesOrigin, prepareImages, provideImages, type ImagesFrom } from "./images/images";
+import { postgresImage } from "./images/recipes";
+import { chooseSubnet, connect, disconnect, networksInUse } from "./network";
+import { findInit, killNode as kill, startNode as start, writeWhole } from "./node";
+import { operatorManifest } from "./operator";
+import { issueAll } from "./pki";
 import {
   apiServerUrl,
   checkRequest,
@@ -24,8 +24,8 @@ import {
   nodePlans,
   stateRoot,
   type ClusterPlan,
-} from "./plan.js";
-import { cniPlugins, findProgram, requirePackages, requireResources, requireRoot } from "./preflight.js";
+} from "./plan";
+import { cniPlugins, findProgram, requirePackages, requireResources, requireRoot } from "./preflight";
 
 export interface EmbeddedCluster {
   /** Path of the kubeconfig (mode 0600). */

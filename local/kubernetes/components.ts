@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ToolName } from "../toolchain/toolchain.js";
+import type { ToolName } from "../toolchain/toolchain";
 import {
   apiServerPort,
   clusterDomain,
@@ -10,7 +10,7 @@ import {
   serviceCidr,
   type ClusterPlan,
   type NodePlan,
-} from "./plan.js";
+} from "./plan";
 
 /** The pause image: the sandbox of each pod. */
 export const pauseImage = "registry.k8s.io/pause:3.10";

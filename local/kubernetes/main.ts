@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { down, killNode, kubeconfig, startNode, up } from "./cluster.js";
-import { describe, status } from "./status.js";
+import { down, killNode, kubeconfig, startNode, up } from "./cluster";
+import { describe, status } from "./status";
 
 const usage = `npm run kubernetes -- COMMAND [--name NAME]
 

@@ -1,4 +1,4 @@
-import { run } from "../run.js";
+import { run } from "../run";
 import {
   hostAddress,
   hostLink,
@@ -8,7 +8,7 @@ import {
   serviceCidr,
   type ClusterPlan,
   type NodePlan,
-} from "./plan.js";
+} from "./plan";
 
 /** A network in use on this machine, from an address or a route: `10.213.0.0/24`. */
 export type Network = string;

@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, open, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ToolName } from "../toolchain/toolchain.js";
-import { makeCgroup, removeCgroup, supervisorCgroup } from "./cgroups.js";
-import type { NodeFile } from "./components.js";
-import { stateRoot, type NodePlan } from "./plan.js";
+import type { ToolName } from "../toolchain/toolchain";
+import { makeCgroup, removeCgroup, supervisorCgroup } from "./cgroups";
+import type { NodeFile } from "./components";
+import { stateRoot, type NodePlan } from "./plan";
 
 const supervisor = join(__dirname, "node.sh");
 

@@ -1,9 +1,9 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { cacheDirectory } from "../cache.js";
-import { moduleDirectory } from "../toolchain/toolchain.js";
-import type { ImagesFrom } from "./images/images.js";
-import { writeWhole } from "./node.js";
+import { cacheDirectory } from "../cache";
+import { moduleDirectory } from "../toolchain/toolchain";
+import type { ImagesFrom } from "./images/images";
+import { writeWhole } from "./node";
 
 const release = "cnpg-1.30.0.yaml";
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { run } from "../run.js";
+import { run } from "../run";
 import {
   apiServerUrl,
   apiServiceAddress,
@@ -11,7 +11,7 @@ import {
   nodePlan,
   nodePlans,
   type ClusterPlan,
-} from "./plan.js";
+} from "./plan";
 
 /** Certificates live as long as a throw-away cluster could: ten years. */
 const days = "3650";

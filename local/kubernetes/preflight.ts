@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { access, constants, readFile, stat, statfs } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
-import { cacheDirectory } from "../cache.js";
-import { step } from "../progress.js";
-import { ProgramFailed, run } from "../run.js";
-import { stateRoot } from "./plan.js";
+import { cacheDirectory } from "../cache";
+import { step } from "../progress";
+import { ProgramFailed, run } from "../run";
+import { stateRoot } from "./plan";
 
 const gibibyte = 1024 ** 3;
 /** Bytes for the images, twice (archives in the cache, layers in the state), and a small database. */

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { run } from "../run.js";
-import { findTools, tools } from "../toolchain/toolchain.js";
-import { inits, readPlan, readResult } from "./cluster.js";
-import { controlPlanePrograms, nodePrograms, nodeTools } from "./components.js";
-import type { ImagesFrom } from "./images/images.js";
-import { apiServerUrl, clusterFiles, contextName, nodePlans } from "./plan.js";
+import { run } from "../run";
+import { findTools, tools } from "../toolchain/toolchain";
+import { inits, readPlan, readResult } from "./cluster";
+import { controlPlanePrograms, nodePrograms, nodeTools } from "./components";
+import type { ImagesFrom } from "./images/images";
+import { apiServerUrl, clusterFiles, contextName, nodePlans } from "./plan";
 
 export interface NodeStatus {
   readonly name: string;

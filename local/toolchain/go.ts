@@ -1,4 +1,4 @@
-import { run, ProgramFailed } from "../run.js";
+import { run, ProgramFailed } from "../run";
 
 /**
  * The environment of every Go command here. What a person set for their own work must not change what is built:

@@ -1,5 +1,5 @@
-import { toolNames, type ToolName } from "./catalog.js";
-import { findTools, tools } from "./toolchain.js";
+import { toolNames, type ToolName } from "./catalog";
+import { findTools, tools } from "./toolchain";
 
 /** `npm run toolchain [-- NAME…]`: builds what is missing of the named tools (all of them by default) and prints where each is. */
 async function main(requested: readonly string[]): Promise<void> {

@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { access, mkdir, readFile, rename, rm, stat, statfs } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
-import { cacheDirectory } from "../cache.js";
-import { withLock } from "../lock.js";
-import { during, step } from "../progress.js";
-import { run } from "../run.js";
-import { catalog, manifestModules, type ManifestModule, type Program, type ToolName } from "./catalog.js";
-import { atLeast, explainGoFailure, goEnvironment, goVersion, readGoMod } from "./go.js";
+import { cacheDirectory } from "../cache";
+import { withLock } from "../lock";
+import { during, step } from "../progress";
+import { run } from "../run";
+import { catalog, manifestModules, type ManifestModule, type Program, type ToolName } from "./catalog";
+import { atLeast, explainGoFailure, goEnvironment, goVersion, readGoMod } from "./go";
 
-export type { ManifestModule, ToolName } from "./catalog.js";
+export type { ManifestModule, ToolName } from "./catalog";
 
 /** Bytes that must be free where Go and we write before anything is built: the cold build of everything takes about 9 GiB. */
 const spaceForABuild = 3 * 1024 ** 3;

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { access, chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { cacheDirectory } from "../../cache.js";
-import { withLock } from "../../lock.js";
-import { during, step } from "../../progress.js";
-import { ProgramFailed, run } from "../../run.js";
-import { tools, type ToolName } from "../../toolchain/toolchain.js";
-import type { DebianImage, ImageRecipe, StaticImage } from "./recipes.js";
+import { cacheDirectory } from "../../cache";
+import { withLock } from "../../lock";
+import { during, step } from "../../progress";
+import { ProgramFailed, run } from "../../run";
+import { tools, type ToolName } from "../../toolchain/toolchain";
+import type { DebianImage, ImageRecipe, StaticImage } from "./recipes";
 
 /** Raised when the way in which images are put together changes, so that older ones are not taken for new. */
 const format = 1;

@@ -1,7 +1,7 @@
-import { during, step } from "../../progress.js";
-import { run } from "../../run.js";
-import { assemble } from "./assemble.js";
-import { recipes } from "./recipes.js";
+import { during, step } from "../../progress";
+import { run } from "../../run";
+import { assemble } from "./assemble";
+import { recipes } from "./recipes";
 
 export type ImagesFrom = "registry" | "assembled";
 

@@ -1,5 +1,5 @@
-import type { ToolName } from "../../toolchain/toolchain.js";
-import { pauseImage } from "../components.js";
+import type { ToolName } from "../../toolchain/toolchain";
+import { pauseImage } from "../components";
 
 /** How an image runs, as in an image's configuration. */
 export interface ImageConfiguration {
