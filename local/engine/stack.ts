@@ -118,7 +118,8 @@ async function projectProgram(): ReturnType<PulumiFn> {
   return naytifePostgres();
 }
 
-function defaultStateDirectory(): string {
+/** Where the local backend, its passphrase and the workspaces live: `$XDG_STATE_HOME/naytife-postgres`, else `~/.local/state/naytife-postgres`. */
+export function defaultStateDirectory(): string {
   return join(process.env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "naytife-postgres");
 }
 

@@ -469,7 +469,7 @@ export class KubernetesProvider implements Provider {
 class NoSuchKind extends Error {
   constructor({ apiVersion, kind }: Properties) {
     super(
-      `the Kubernetes API server has no kind ${String(kind)} in ${String(apiVersion)}: the apiVersion for this resource does not ` +
+      `the Kubernetes API server has no kind ${JSON.stringify(kind)} in ${JSON.stringify(apiVersion)}: the apiVersion for this resource does not ` +
         "exist. Verify that any required CRDs have been created",
     );
   }
