@@ -11,6 +11,7 @@ import {
   KubeConfig,
   KubernetesObjectApi,
   V1ObjectMeta,
+  VersionApi,
   type V1Status,
 } from "@kubernetes/client-node";
 import { names, type Manifest } from "./manifests";
@@ -37,7 +38,9 @@ export function connect(target: Target): Cluster {
     else config.loadFromDefault();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`The kubeconfig ${target.kubeconfig} cannot be read (${reason}). Nothing was changed.`);
+    throw new Error(`The kubeconfig ${target.kubeconfig} cannot be read (${reason}). Nothing was changed.`, {
+      cause: error,
+    });
   }
   if (target.context) {
     if (!config.getContextObject(target.context)) {
@@ -57,6 +60,18 @@ export function connect(target: Target): Cluster {
     apps: config.makeApiClient(AppsV1Api),
     batch: config.makeApiClient(BatchV1Api),
   };
+}
+
+/** @throws Error where the cluster does not answer, or not to these credentials */
+export async function expectAnswer(cluster: Cluster): Promise<void> {
+  try {
+    await cluster.config.makeApiClient(VersionApi).getCode();
+  } catch (error) {
+    const server = cluster.config.getCurrentCluster()?.server ?? "(none)";
+    const reason =
+      error instanceof ApiException ? `HTTP ${error.code}` : error instanceof Error ? error.message : String(error);
+    throw new Error(`The cluster ${server} does not answer (${reason}). Nothing was changed.`, { cause: error });
+  }
 }
 
 export function isNotFound(error: unknown): boolean {

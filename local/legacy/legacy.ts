@@ -5,7 +5,16 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1Job } from "@kubernetes/client-node";
 import { step } from "../progress";
-import { connect, createIfAbsent, isNotFound, podQuery, readyPod, type Cluster, type Target } from "./cluster";
+import {
+  connect,
+  createIfAbsent,
+  expectAnswer,
+  isNotFound,
+  podQuery,
+  readyPod,
+  type Cluster,
+  type Target,
+} from "./cluster";
 import {
   connectionSecretManifest,
   deploymentManifest,
@@ -49,6 +58,7 @@ export async function bringUpLegacy(options: LegacyOptions): Promise<void> {
     throw new Error(`The seed must be a whole number from 0 to 1000000000000, not ${options.seed}.`);
   const cluster = connect(options);
   const { namespace } = options;
+  await expectAnswer(cluster);
   await createIfAbsent(cluster, namespaceManifest(namespace));
   await createIfAbsent(cluster, secretManifest(namespace, randomBytes(18).toString("base64url")));
   await createIfAbsent(cluster, serviceManifest(namespace));
