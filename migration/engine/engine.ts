@@ -1,0 +1,386 @@
+/* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- The Kubernetes client types manifests as classes and takes plain objects. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ApiException, type V1Job, type V1Pod } from "@kubernetes/client-node";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { type MigrationEvent, Narrator, parseEvent } from "./events";
+import { MigrationFailure, nothingChanged } from "./failure";
+import { found, Kubernetes, patiently } from "./kubernetes";
+import {
+  configMap,
+  dumpVolumeClaim,
+  job as jobManifest,
+  labels,
+  objectNames,
+  secret,
+  temporaryRole,
+  temporaryRoleHours,
+} from "./manifests";
+import { scramVerifier } from "./scram";
+import { bytesOf, literal, type Settings } from "./settings";
+
+/** How often the Job is looked at, in milliseconds. */
+const pause = 1000;
+
+/** How long a Job that nobody lets go may stay suspended before another engine takes it over, in milliseconds. */
+const abandoned = 60_000;
+
+/** How long the Job's pod may take to start, in milliseconds: an image pull and a volume. */
+const startLimit = 15 * 60_000;
+
+/** Does what is left of the migration and returns its report; on a finished target it changes nothing and returns the report that is stored there. */
+export class Engine {
+  private readonly kubernetes: Kubernetes;
+  private readonly names: { job: string; dump: string };
+  private readonly narrator = new Narrator();
+
+  /** @param say receives a line of progress. */
+  constructor(
+    private readonly settings: Settings,
+    private readonly say: (line: string) => void,
+  ) {
+    this.kubernetes = new Kubernetes(settings);
+    this.names = objectNames(settings);
+  }
+
+  /** @throws MigrationFailure with what happened, what was left untouched and what to do next. */
+  async migrate(): Promise<string> {
+    await this.firstLook();
+    const stored = await this.storedReport();
+    if (stored !== undefined) {
+      this.say(`already done; ${this.settings.target.database} is left as it is`);
+      await this.cleanUp();
+      return stored;
+    }
+    const failure = await this.runJob("migrate");
+    const report = await this.storedReport();
+    if (report === undefined) {
+      await this.cleanUp();
+      throw (
+        failure ??
+        new MigrationFailure(
+          "the Job ended without an error and without the marker of a finished migration",
+          "The application's database of the target is as it was.",
+          "Run `pulumi up` again: it does what is left.",
+        )
+      );
+    }
+    await this.cleanUp();
+    return report;
+  }
+
+  /** Compares the source with the target's database as it is, and changes neither. @throws MigrationFailure that names what differs. */
+  async verify(): Promise<void> {
+    await this.firstLook();
+    const failure = await this.runJob("verify");
+    await this.cleanUp();
+    if (failure !== undefined) {
+      throw failure;
+    }
+  }
+
+  /** Runs the Job to its end, or attaches to the one that runs. Returns its failure. */
+  private async runJob(mode: "migrate" | "verify"): Promise<MigrationFailure | undefined> {
+    const { namespace } = this.settings;
+    for (;;) {
+      const existing = await this.job();
+      if (existing === undefined) {
+        const image = await this.prepareVolume();
+        const run = { id: randomUUID(), mode, image, targetFree: await this.targetFree() };
+        try {
+          await this.kubernetes.batch.createNamespacedJob({ namespace, body: jobManifest(this.settings, run) });
+        } catch (error) {
+          // Another engine was faster: its Job is followed.
+          if (!(error instanceof ApiException && error.code === 409)) throw error;
+          continue;
+        }
+        await this.release();
+      } else if (finished(existing)) {
+        this.say("what an earlier run left behind is taken away");
+        await this.deleteJob();
+        continue;
+      } else if (existing.spec?.suspend === true) {
+        const age = Date.now() - (existing.metadata?.creationTimestamp?.getTime() ?? 0);
+        if (age < abandoned) {
+          await sleep(pause);
+          continue;
+        }
+        await this.release();
+      } else {
+        this.say("a migration is running already; it is followed");
+      }
+      return this.follow();
+    }
+  }
+
+  /** Everything that the Job needs, then the Job itself is let go. */
+  private async release(): Promise<void> {
+    const { namespace, target } = this.settings;
+    const job = await this.job();
+    if (job?.metadata?.uid === undefined) throw new Error(`Job ${this.names.job} vanished before it began`);
+    const owned = {
+      ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: this.names.job, uid: job.metadata.uid }],
+    };
+    const password = randomBytes(24).toString("base64url");
+    const schema = fs.readFileSync(path.join(__dirname, "..", "job", "state.sql"), "utf8");
+    const until = new Date(Date.now() + temporaryRoleHours * 3_600_000).toISOString();
+    await this.kubernetes.control(
+      "SET client_min_messages = warning",
+      schema,
+      `INSERT INTO naytife_migration.state (target_database) VALUES (${literal(target.database)}) ON CONFLICT DO NOTHING`,
+      `DO $role$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${temporaryRole}') THEN CREATE ROLE ${temporaryRole}; END IF; END $role$`,
+      `ALTER ROLE ${temporaryRole} SUPERUSER LOGIN VALID UNTIL '${until}' PASSWORD ${literal(scramVerifier(password))}`,
+    );
+    const { core } = this.kubernetes;
+    const replace = async (remove: () => Promise<unknown>, create: () => Promise<unknown>) => {
+      await found(remove());
+      await patiently(create);
+    };
+    const name = this.names.job;
+    const map = configMap(this.settings);
+    Object.assign(map.metadata ?? {}, owned);
+    await replace(
+      () => core.deleteNamespacedConfigMap({ name, namespace }),
+      () => core.createNamespacedConfigMap({ namespace, body: map }),
+    );
+    const credentials = secret(this.settings, password);
+    Object.assign(credentials.metadata ?? {}, owned);
+    await replace(
+      () => core.deleteNamespacedSecret({ name, namespace }),
+      () => core.createNamespacedSecret({ namespace, body: credentials }),
+    );
+    if (job.spec !== undefined) job.spec.suspend = false;
+    await this.kubernetes.batch.replaceNamespacedJob({ name, namespace, body: job });
+  }
+
+  /** The volume for the dump, and the image that the Job runs in. */
+  private async prepareVolume(): Promise<string> {
+    const { namespace, image } = this.settings;
+    const claim = dumpVolumeClaim(this.settings);
+    const existing = await found(
+      this.kubernetes.core.readNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace }),
+    );
+    if (existing !== undefined && existing.spec?.resources?.requests?.storage !== this.settings.dump.size) {
+      this.own(existing.metadata?.labels, `PersistentVolumeClaim ${this.names.dump}`);
+      // Nothing is finished, so nothing in it is a backup; what it held is dumped again.
+      await this.kubernetes.core.deleteNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace });
+      while (
+        (await found(
+          this.kubernetes.core.readNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace }),
+        )) !== undefined
+      ) {
+        await sleep(pause);
+      }
+    }
+    try {
+      await this.kubernetes.core.createNamespacedPersistentVolumeClaim({ namespace, body: claim });
+    } catch (error) {
+      if (!(error instanceof ApiException && error.code === 409)) throw error;
+    }
+    const cluster = await this.kubernetes.cluster();
+    const own = image !== "" ? image : (cluster?.status?.image ?? cluster?.spec.imageName);
+    if (own === undefined) {
+      throw new MigrationFailure(
+        `Cluster ${this.settings.target.cluster} names no image`,
+        nothingChanged,
+        "Set postgresImage.",
+      );
+    }
+    return own;
+  }
+
+  /** Bytes that the target's volume can still take: what it was asked to be, less what its databases and WAL use. */
+  private async targetFree(): Promise<number> {
+    const size = (await this.kubernetes.cluster())?.spec.storage?.size;
+    const used = await this.kubernetes.control(
+      "SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database) + (SELECT sum(size) FROM pg_ls_waldir())",
+    );
+    return size === undefined ? Number.MAX_SAFE_INTEGER : Math.max(bytesOf(size) - Number(used), 0);
+  }
+
+  /** Prints what the Job says until it ends; a stream that breaks is taken up where it broke. */
+  private async follow(): Promise<MigrationFailure | undefined> {
+    const { namespace } = this.settings;
+    const asked = Date.now();
+    let since: string | undefined;
+    let verdict: MigrationEvent | undefined;
+    let waiting = "";
+    for (;;) {
+      const pod = await this.pod();
+      const phase = pod?.status?.phase;
+      if (pod?.metadata?.name !== undefined && phase !== undefined && phase !== "Pending") {
+        try {
+          await this.kubernetes.followLog(pod.metadata.name, since, (time, text) => {
+            if (since !== undefined && time <= since) return;
+            since = time;
+            const event = parseEvent(text);
+            if (event?.event === "failed") verdict = event;
+            const line = event === undefined ? text : this.narrator.line(event, Date.parse(time));
+            if (line !== undefined && line !== "") this.say(line);
+          });
+        } catch (error) {
+          this.say(
+            `the Job's log broke off (${error instanceof Error ? error.message : String(error)}); it is taken up again`,
+          );
+        }
+      } else {
+        const reason = pod === undefined ? "the Job's pod is not there yet" : waitingFor(pod);
+        if (reason !== waiting) this.say(reason);
+        waiting = reason;
+        if (Date.now() - asked > startLimit) {
+          await this.cleanUp();
+          return new MigrationFailure(
+            `the Job's pod did not start within ${startLimit / 60_000} minutes: ${reason}`,
+            nothingChanged,
+            `Look at it: kubectl -n ${namespace} describe job ${this.names.job}.`,
+          );
+        }
+      }
+      const job = await patiently(() => this.job());
+      if (job === undefined || finished(job)) {
+        return failureOf(job, verdict, await this.pod());
+      }
+      await sleep(pause);
+    }
+  }
+
+  /** What must be there before anything is asked of it; the API server gets no second chance here, so that a wrong address is told at once. */
+  private async firstLook(): Promise<void> {
+    const { namespace, source, target } = this.settings;
+    let cluster;
+    try {
+      await this.kubernetes.core.listNamespacedPod({ namespace, limit: 1 });
+      cluster = await this.kubernetes.cluster();
+    } catch (error) {
+      throw new MigrationFailure(
+        `the cluster does not answer: ${error instanceof Error ? error.message : String(error)}`,
+        nothingChanged,
+        "Check kubeconfig and kubeContext.",
+      );
+    }
+    if (cluster === undefined) {
+      throw new MigrationFailure(
+        `there is no Cluster ${target.cluster} in namespace ${namespace}`,
+        nothingChanged,
+        "The program makes it before the migration; run `pulumi up`.",
+      );
+    }
+    for (const [name, key, whose] of [
+      [source.secretName, source.secretKey, "source's"],
+      [target.secretName, "password", "target's"],
+    ] as const) {
+      const held = await found(patiently(() => this.kubernetes.core.readNamespacedSecret({ name, namespace })));
+      if (held?.data?.[key] === undefined) {
+        throw new MigrationFailure(
+          held === undefined
+            ? `there is no Secret ${name} in namespace ${namespace}`
+            : `Secret ${name} has no key ${key}`,
+          nothingChanged,
+          `It must hold the ${whose} password.`,
+        );
+      }
+    }
+  }
+
+  /** The report of a finished migration into this database, or undefined. */
+  private async storedReport(): Promise<string | undefined> {
+    const exists = await this.kubernetes.control("SELECT to_regclass('naytife_migration.marker') IS NOT NULL");
+    if (exists !== "t") return undefined;
+    const report = await this.kubernetes.control(
+      `SELECT report::text FROM naytife_migration.marker WHERE target_database = ${literal(this.settings.target.database)}`,
+    );
+    return report === "" ? undefined : report;
+  }
+
+  /** Takes away what is temporary, if it is there: the Job with its Secret and ConfigMap, then the role. The dump and the records stay. */
+  private async cleanUp(): Promise<void> {
+    const job = await this.job();
+    if (job !== undefined && !finished(job) && job.spec?.suspend !== true) return;
+    if (job !== undefined) await this.deleteJob();
+    const exists = await this.kubernetes.control(`SELECT count(*) FROM pg_roles WHERE rolname = '${temporaryRole}'`);
+    if (exists === "0") return;
+    await this.kubernetes.control(
+      `ALTER ROLE ${temporaryRole} NOLOGIN`,
+      `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '${temporaryRole}'`,
+      `DROP ROLE IF EXISTS ${temporaryRole}`,
+    );
+  }
+
+  private async deleteJob(): Promise<void> {
+    const { namespace } = this.settings;
+    const name = this.names.job;
+    await found(this.kubernetes.batch.deleteNamespacedJob({ name, namespace, propagationPolicy: "Foreground" }));
+    while ((await this.job()) !== undefined) {
+      await sleep(pause);
+    }
+    await found(this.kubernetes.core.deleteNamespacedSecret({ name, namespace }));
+    await found(this.kubernetes.core.deleteNamespacedConfigMap({ name, namespace }));
+  }
+
+  private async job(): Promise<V1Job | undefined> {
+    const { namespace } = this.settings;
+    const job = await found(
+      patiently(() => this.kubernetes.batch.readNamespacedJob({ name: this.names.job, namespace })),
+    );
+    if (job !== undefined) this.own(job.metadata?.labels, `Job ${this.names.job}`);
+    return job;
+  }
+
+  private async pod(): Promise<V1Pod | undefined> {
+    const { namespace } = this.settings;
+    const labelSelector = `batch.kubernetes.io/job-name=${this.names.job}`;
+    const { items } = await patiently(() => this.kubernetes.core.listNamespacedPod({ namespace, labelSelector }));
+    return items.sort((a, b) => created(b) - created(a))[0];
+  }
+
+  /** Refuses an object of our name that somebody else made. */
+  private own(found: Record<string, string> | undefined, what: string): void {
+    const [key, value] = ["naytife.com/cluster", this.settings.target.cluster];
+    if (found?.[key] !== value) {
+      throw new MigrationFailure(`${what} exists and is not this migration's`, nothingChanged, "Rename or delete it.");
+    }
+  }
+}
+
+function created(pod: V1Pod): number {
+  return pod.metadata?.creationTimestamp?.getTime() ?? 0;
+}
+
+function finished(job: V1Job): boolean {
+  return (job.status?.conditions ?? []).some(
+    ({ type, status }) => (type === "Complete" || type === "Failed") && status === "True",
+  );
+}
+
+/** Why a pod has not started, in Kubernetes' own words. */
+function waitingFor(pod: V1Pod): string {
+  const waiting = pod.status?.containerStatuses?.[0]?.state?.waiting;
+  const scheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
+  const reason = waiting?.reason ?? scheduled?.reason ?? "Pending";
+  const message = waiting?.message ?? scheduled?.message;
+  return `the Job's pod waits: ${reason}${message === undefined ? "" : ` (${message})`}`;
+}
+
+function failureOf(
+  job: V1Job | undefined,
+  verdict: MigrationEvent | undefined,
+  pod?: V1Pod,
+): MigrationFailure | undefined {
+  const complete = job?.status?.conditions?.some(({ type, status }) => type === "Complete" && status === "True");
+  if (complete === true) return undefined;
+  if (verdict !== undefined) {
+    return new MigrationFailure(
+      `${verdict.phase}: ${verdict.text ?? ""}`,
+      verdict.untouched ?? "",
+      verdict.next ?? "Run `pulumi up` again.",
+    );
+  }
+  const ended = pod?.status?.containerStatuses?.[0]?.state?.terminated;
+  const why = job === undefined ? "the Job was deleted" : (ended?.reason ?? "its pod was deleted or lost its node");
+  return new MigrationFailure(
+    `the Job was ended from outside: ${why}`,
+    "The application's database of the target is as it was. The source may still be read-only.",
+    'Run `pulumi up` again: it does what is left. To let the source go without it: docs/migration.md, "Letting the source go".',
+  );
+}

@@ -1,0 +1,210 @@
+import { Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  ApiException,
+  BatchV1Api,
+  CoreV1Api,
+  CustomObjectsApi,
+  Exec,
+  KubeConfig,
+  Log,
+  type V1Status,
+} from "@kubernetes/client-node";
+import { MigrationFailure, nothingChanged } from "./failure";
+import type { Settings } from "./settings";
+
+/** The parts of a CloudNativePG Cluster that the migration reads. */
+export interface ClusterObject {
+  readonly spec: { readonly imageName?: string; readonly storage?: { readonly size?: string } };
+  readonly status?: { readonly currentPrimary?: string; readonly image?: string; readonly phase?: string };
+}
+
+/** The clients, for the context that the settings name. */
+export class Kubernetes {
+  readonly core: CoreV1Api;
+  readonly batch: BatchV1Api;
+  private readonly custom: CustomObjectsApi;
+  private readonly config = new KubeConfig();
+
+  constructor(private readonly settings: Settings) {
+    const { kubeconfig, context } = settings;
+    if (kubeconfig === "") {
+      this.config.loadFromDefault();
+    } else if (kubeconfig.includes("\n") || kubeconfig.trimStart().startsWith("{")) {
+      this.config.loadFromString(kubeconfig);
+    } else {
+      this.config.loadFromFile(kubeconfig);
+    }
+    if (context !== "") {
+      if (this.config.getContextObject(context) === null) {
+        const known = this.config.getContexts().map(({ name }) => name);
+        throw new MigrationFailure(
+          `the kubeconfig has no context ${context}; it has: ${known.join(", ")}`,
+          nothingChanged,
+          "Check kubeContext.",
+        );
+      }
+      this.config.setCurrentContext(context);
+    }
+    this.core = this.config.makeApiClient(CoreV1Api);
+    this.batch = this.config.makeApiClient(BatchV1Api);
+    this.custom = this.config.makeApiClient(CustomObjectsApi);
+  }
+
+  /** The target's Cluster, or undefined if there is none. */
+  async cluster(): Promise<ClusterObject | undefined> {
+    const { namespace, target } = this.settings;
+    return found(
+      patiently(async () => {
+        const object: unknown = await this.custom.getNamespacedCustomObject({
+          group: "postgresql.cnpg.io",
+          version: "v1",
+          plural: "clusters",
+          namespace,
+          name: target.cluster,
+        });
+        return object as ClusterObject;
+      }),
+    );
+  }
+
+  /**
+   * Runs SQL in the primary as postgres, over its own socket, and returns what it printed. For the migration's bookkeeping alone: no data comes this way.
+   * The statements share one session, in which nothing is written to the server's log.
+   */
+  async control(...statements: string[]): Promise<string> {
+    const end = "end-of-answer";
+    const quiet =
+      "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = panic";
+    const command = [
+      "psql",
+      "-X",
+      "-A",
+      "-t",
+      "-q",
+      "-v",
+      "ON_ERROR_STOP=1",
+      "-v",
+      "VERBOSITY=terse",
+      "-d",
+      "postgres",
+    ];
+    for (const statement of [quiet, ...statements, `SELECT '${end}'`]) {
+      command.push("-c", statement);
+    }
+    return patiently(async () => {
+      const primary = (await this.cluster())?.status?.currentPrimary;
+      if (primary === undefined) {
+        throw new Error(`Cluster ${this.settings.target.cluster} has no primary`);
+      }
+      const { output, errors, status } = await this.exec(primary, command);
+      // A stream that breaks off may still be reported as a success.
+      if (status?.status !== "Success" || !output.trimEnd().endsWith(end)) {
+        throw new Error(
+          `psql in pod ${primary}: ${[errors.trim(), status?.message ?? "", "the answer broke off"].find((text) => text !== "") ?? ""}`,
+        );
+      }
+      return output.trimEnd().slice(0, -end.length).trim();
+    });
+  }
+
+  private async exec(pod: string, command: string[]): Promise<{ output: string; errors: string; status?: V1Status }> {
+    const output = collector();
+    const errors = collector();
+    return new Promise((resolve, reject) => {
+      let status: V1Status | undefined;
+      const run = new Exec(this.config).exec(
+        this.settings.namespace,
+        pod,
+        "postgres",
+        command,
+        output.stream,
+        errors.stream,
+        null,
+        false,
+        (result) => {
+          status = result;
+        },
+      );
+      run.then((socket: { onclose: (() => void) | null; onerror: ((event: { message: string }) => void) | null }) => {
+        socket.onclose = () => {
+          resolve({ output: output.text(), errors: errors.text(), ...(status === undefined ? {} : { status }) });
+        };
+        socket.onerror = (event: { message: string }) => {
+          reject(new Error(event.message));
+        };
+      }, reject);
+    });
+  }
+
+  /** Follows a pod's log from after `since` until the stream ends, line by line with the line's time. */
+  async followLog(pod: string, since: string | undefined, line: (time: string, text: string) => void): Promise<void> {
+    let rest = "";
+    const stream = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        rest += chunk.toString("utf8");
+        const lines = rest.split("\n");
+        rest = lines.pop() ?? "";
+        for (const text of lines) {
+          const space = text.indexOf(" ");
+          line(text.slice(0, space), text.slice(space + 1));
+        }
+        done();
+      },
+    });
+    const ended = new Promise<void>((resolve) => {
+      stream
+        .on("finish", resolve)
+        .on("close", resolve)
+        .on("error", () => {
+          resolve();
+        });
+    });
+    await new Log(this.config).log(this.settings.namespace, pod, "migration", stream, {
+      follow: true,
+      timestamps: true,
+      ...(since === undefined ? {} : { sinceTime: since }),
+    });
+    await ended;
+  }
+}
+
+function collector(): { stream: Writable; text: () => string } {
+  const chunks: Buffer[] = [];
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  return { stream, text: () => Buffer.concat(chunks).toString("utf8") };
+}
+
+/** The object, or undefined where the API server answers that there is none. */
+export async function found<T>(request: Promise<T>): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof ApiException && error.code === 404) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Tries again, for two minutes, what fails for a lost connection or a server that is busy; an answer that is a refusal is thrown at once. */
+export async function patiently<T>(request: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await request();
+    } catch (error) {
+      const refusal = error instanceof ApiException && error.code < 500 && error.code !== 429;
+      const mistake =
+        error instanceof MigrationFailure || (error instanceof Error && /ERROR: |FATAL: /.test(error.message));
+      if (refusal || mistake || attempt >= 12) {
+        throw error;
+      }
+      await sleep(Math.min(attempt * 1000, 15_000));
+    }
+  }
+}

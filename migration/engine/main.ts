@@ -1,0 +1,22 @@
+import { Engine } from "./engine";
+import { MigrationFailure } from "./failure";
+import { readSettings } from "./settings";
+
+// What `pulumi up` runs: progress on stderr, the report alone on stdout. `verify` as an argument compares and changes nothing.
+async function main(): Promise<void> {
+  const settings = readSettings(process.env);
+  const engine = new Engine(settings, (line) => process.stderr.write(`[migration] ${line}\n`));
+  if (process.argv[2] === "verify") {
+    await engine.verify();
+    process.stdout.write("equal\n");
+  } else {
+    process.stdout.write(`${await engine.migrate()}\n`);
+  }
+}
+
+main().catch((error: unknown) => {
+  const text =
+    error instanceof MigrationFailure ? error.message : error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${text}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,173 @@
+/* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- The Kubernetes client types manifests as classes and takes plain objects. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import type { V1ConfigMap, V1Job, V1PersistentVolumeClaim, V1Secret } from "@kubernetes/client-node";
+import { bytesOf, type Settings } from "./settings";
+
+/** The role that the Job connects to the target by. It exists while a migration runs. */
+export const temporaryRole = "naytife_migration";
+
+/** How long the temporary role may log in, in hours: longer than any migration, and not for ever if all else fails. */
+export const temporaryRoleHours = 48;
+
+/** Names of the migration's objects: fixed for a Cluster, so that there is one migration at a time. */
+export function objectNames(settings: Settings): { job: string; dump: string } {
+  return { job: `${settings.target.cluster}-migration`, dump: `${settings.target.cluster}-migration-dump` };
+}
+
+/** Labels by which the migration knows its own objects. */
+export function labels(settings: Settings): Record<string, string> {
+  return {
+    "app.kubernetes.io/name": "naytife-postgres-migration",
+    "app.kubernetes.io/managed-by": "naytife-postgres",
+    "naytife.com/cluster": settings.target.cluster,
+  };
+}
+
+const scriptsDirectory = path.join(__dirname, "..", "job");
+
+/** The scripts and SQL that run in the Job. */
+export function scripts(): Record<string, string> {
+  return Object.fromEntries(
+    fs
+      .readdirSync(scriptsDirectory)
+      .sort()
+      .map((file) => [file, fs.readFileSync(path.join(scriptsDirectory, file), "utf8")]),
+  );
+}
+
+export function configMap(settings: Settings): V1ConfigMap {
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: objectNames(settings).job, namespace: settings.namespace, labels: labels(settings) },
+    data: scripts(),
+  };
+}
+
+export function secret(settings: Settings, password: string): V1Secret {
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: objectNames(settings).job, namespace: settings.namespace, labels: labels(settings) },
+    type: "kubernetes.io/basic-auth",
+    stringData: { username: temporaryRole, password },
+  };
+}
+
+export function dumpVolumeClaim(settings: Settings): V1PersistentVolumeClaim {
+  return {
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: { name: objectNames(settings).dump, namespace: settings.namespace, labels: labels(settings) },
+    spec: {
+      accessModes: ["ReadWriteOnce"],
+      ...(settings.dump.storageClass === "" ? {} : { storageClassName: settings.dump.storageClass }),
+      resources: { requests: { storage: settings.dump.size } },
+    },
+  };
+}
+
+/** What a run adds to the settings. */
+export interface Run {
+  readonly id: string;
+  /** `migrate`, or `verify`: the comparison alone, which changes nothing. */
+  readonly mode: "migrate" | "verify";
+  /** The operand image. */
+  readonly image: string;
+  /** Bytes that the target's volume has room for. */
+  readonly targetFree: number;
+}
+
+/** The one Job. It is made suspended: who manages to make it prepares what it needs and then lets it go. */
+export function job(settings: Settings, run: Run): V1Job {
+  const { source, target, namespace } = settings;
+  const names = objectNames(settings);
+  const value = (name: string, text: string) => ({ name, value: text });
+  const fromSecret = (name: string, secretName: string, key: string) => ({
+    name,
+    valueFrom: { secretKeyRef: { name: secretName, key } },
+  });
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name: names.job, namespace, labels: labels(settings) },
+    spec: {
+      suspend: true,
+      // A second attempt is the engine's to make: it looks first at what the first one left.
+      backoffLimit: 0,
+      activeDeadlineSeconds: temporaryRoleHours * 3600,
+      template: {
+        metadata: { labels: labels(settings) },
+        spec: {
+          restartPolicy: "Never",
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          // Time to let the source go.
+          terminationGracePeriodSeconds: 60,
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: 26,
+            runAsGroup: 26,
+            fsGroup: 26,
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+          containers: [
+            {
+              name: "migration",
+              image: run.image,
+              imagePullPolicy: "IfNotPresent",
+              command: ["bash", "/migration/migrate.sh", run.mode],
+              env: [
+                value("RUN", run.id),
+                value("JOBS", String(settings.jobs)),
+                value("SOURCE_HOST", source.host),
+                value("SOURCE_PORT", String(source.port)),
+                value("SOURCE_DATABASE", source.database),
+                value("SOURCE_USER", source.user),
+                fromSecret("SOURCE_PASSWORD", source.secretName, source.secretKey),
+                value("TARGET_HOST", `${target.cluster}-rw`),
+                value("TARGET_PORT", "5432"),
+                value("TARGET_CA", "/target-ca/ca.crt"),
+                value("TARGET_DATABASE", target.database),
+                value("TARGET_USER", temporaryRole),
+                fromSecret("TARGET_PASSWORD", names.job, "password"),
+                value("TARGET_OWNER", target.owner),
+                fromSecret("TARGET_OWNER_PASSWORD", target.secretName, "password"),
+                value("TARGET_OWNER_SECRET", target.secretName),
+                value("TARGET_FREE", String(run.targetFree)),
+                value("DUMP_CAPACITY", String(bytesOf(settings.dump.size))),
+                value("SEARCH_PATH", target.searchPath.map((schema) => `"${schema.replaceAll('"', '""')}"`).join(", ")),
+                value("WORK", "/work"),
+                value("DUMP", "/dump"),
+                value("HOME", "/work"),
+                value("TMPDIR", "/work"),
+              ],
+              resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } },
+              securityContext: {
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ["ALL"] },
+              },
+              volumeMounts: [
+                { name: "scripts", mountPath: "/migration", readOnly: true },
+                { name: "target-ca", mountPath: "/target-ca", readOnly: true },
+                { name: "dump", mountPath: "/dump" },
+                { name: "work", mountPath: "/work" },
+              ],
+            },
+          ],
+          volumes: [
+            { name: "scripts", configMap: { name: names.job } },
+            {
+              name: "target-ca",
+              secret: { secretName: `${target.cluster}-ca`, items: [{ key: "ca.crt", path: "ca.crt" }] },
+            },
+            { name: "dump", persistentVolumeClaim: { claimName: names.dump } },
+            { name: "work", emptyDir: {} },
+          ],
+        },
+      },
+    },
+  };
+}
