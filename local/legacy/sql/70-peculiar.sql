@@ -31,7 +31,7 @@ CREATE FUNCTION shelf_code_out(shelf_code) RETURNS cstring LANGUAGE internal IMM
 CREATE TYPE shelf_code (INPUT = shelf_code_in, OUTPUT = shelf_code_out, LIKE = text);
 
 -- Collations: ICU custom, non-deterministic, and per column.
-CREATE COLLATION numeric_order (PROVIDER = icu, LOCALE = 'en-u-kn-true');
+CREATE COLLATION numeric_order (PROVIDER = icu, LOCALE = 'en-u-kn');
 CREATE COLLATION case_blind (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false);
 CREATE TABLE collated (
   id integer PRIMARY KEY,
