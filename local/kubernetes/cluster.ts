@@ -10,7 +10,7 @@ import { addons } from "./addons";
 import { removeCgroup } from "./cgroups";
 import { nodeFiles, nodeTools } from "./components";
 import { imagesOrigin, prepareImages, provideImages, type ImagesFrom } from "./images/images";
-import { postgresImage } from "./images/recipes";
+import { legacyImage, pgbouncerImage, postgresImage } from "./images/recipes";
 import { chooseSubnet, connect, disconnect, networksInUse } from "./network";
 import { findInit, killNode as kill, startNode as start, writeWhole } from "./node";
 import { operatorManifest } from "./operator";
@@ -34,6 +34,11 @@ export interface EmbeddedCluster {
   /** Path of the operator's release manifest, rendered for the images at hand. */
   readonly operatorManifest: string;
   readonly postgresImage: string;
+  readonly poolerImage: string;
+  /** PostgreSQL 15 with docker's entry point, for the legacy database. */
+  readonly legacyImage: string;
+  /** What lies in it goes with the cluster, at `down`. */
+  readonly stateDirectory: string;
   readonly imagesFrom: ImagesFrom;
 }
 
@@ -239,6 +244,9 @@ async function bringUp(plan: ClusterPlan): Promise<EmbeddedCluster> {
     context: contextName(plan.name),
     operatorManifest: manifest,
     postgresImage,
+    poolerImage: pgbouncerImage,
+    legacyImage,
+    stateDirectory: files.directory,
     imagesFrom: origin,
   };
   await writeWhole(files.result, `${JSON.stringify(result)}\n`);

@@ -32,11 +32,10 @@ export interface ClusterStatus {
 
 /** The names of the programs that run in the process namespace of a node. */
 async function programsBeside(init: number): Promise<Set<string>> {
-  const namespace = async (pid: string | number) =>
-    (await readFile(`/proc/${pid}/status`, "utf8"))
-      .match(/^NSpid:(.*)$/m)?.[1]
-      ?.trim()
-      .split(/\s+/);
+  const namespace = async (pid: string | number) => {
+    const numbers = /^NSpid:(.*)$/m.exec(await readFile(`/proc/${pid}/status`, "utf8"));
+    return numbers?.[1]?.trim().split(/\s+/);
+  };
   const depth = (await namespace(init))?.length;
   const names = new Set<string>();
   for (const pid of await readdir("/proc")) {

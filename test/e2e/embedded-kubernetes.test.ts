@@ -1,0 +1,274 @@
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { down, inits, killNode, readPlan, startNode, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
+import { hierarchies } from "../../local/kubernetes/cgroups";
+import { clusterDirectory, hostLink } from "../../local/kubernetes/plan";
+import { status } from "../../local/kubernetes/status";
+import { run } from "../../local/run";
+import { kubectl, until } from "./kubectl";
+
+const first = "e2e-lifecycle";
+const second = "e2e-beside";
+const busybox = "docker.io/library/busybox:latest";
+const root = join(__dirname, "../..");
+
+/** Directories of every cgroup hierarchy, without those of clusters that are not this test's. */
+function cgroups(): string[] {
+  const below = (directory: string): string[] =>
+    readdirSync(directory, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? [join(directory, entry.name), ...below(join(directory, entry.name))] : [],
+    );
+  return hierarchies(readFileSync("/proc/self/mounts", "utf8"))
+    .flatMap(({ root: hierarchy }) => below(hierarchy))
+    .filter((path) => !path.includes("/naytife-postgres") || path.includes(`/${first}`) || path.includes(`/${second}`));
+}
+
+/** What a cluster could leave on the machine beside processes. */
+async function footprint() {
+  const rules = async (program: string) => (await run(program, [])).split("\n").filter((line) => !line.startsWith("#"));
+  return {
+    mounts: readFileSync("/proc/self/mounts", "utf8").split("\n"),
+    links: (JSON.parse(await run("ip", ["-json", "link", "show"])) as { ifname: string }[]).map(({ ifname }) => ifname),
+    routes: (await run("ip", ["route", "show", "table", "all"])).split("\n"),
+    filter: await rules("iptables-save"),
+    tunables: ["vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward"].map((name) =>
+      readFileSync(`/proc/sys/${name}`, "utf8").trim(),
+    ),
+    cgroups: cgroups(),
+    state: [first, second].filter((name) => existsSync(clusterDirectory(name))),
+  };
+}
+
+/** The machine's process ids of everything that runs in the cluster's nodes: all that share a process namespace with a node's first process. */
+async function processesOf(name: string): Promise<number[]> {
+  const plan = await readPlan(name);
+  if (plan === undefined) return [];
+  const roots = new Set((await inits(plan)).values());
+  const parents = new Map<number, number>();
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${entry}/status`, "utf8"))?.[1];
+      parents.set(Number(entry), Number(parent));
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  const within = (pid: number | undefined): boolean =>
+    pid !== undefined && pid !== 0 && (roots.has(pid) || within(parents.get(pid)));
+  return [...parents.keys()].filter(within);
+}
+
+/** A pod of the busybox image that runs a shell command, and ends with it. */
+function pod(name: string, command: string, extra: object = {}) {
+  const container = { name, image: busybox, imagePullPolicy: "IfNotPresent", command: ["sh", "-c", command], ...extra };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "default", labels: { app: name } },
+    spec: { restartPolicy: "Never", terminationGracePeriodSeconds: 0, containers: [container] },
+  };
+}
+
+function apply(cluster: EmbeddedCluster, ...objects: object[]): Promise<string> {
+  const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: objects });
+  return kubectl(cluster, ["apply", "--server-side", "--filename=-"], list);
+}
+
+/** The output of a pod that ends by itself. */
+async function outputOf(cluster: EmbeddedCluster, name: string): Promise<string> {
+  const phase = ["get", "pod", name, "--output=jsonpath={.status.phase}"];
+  const end = await until(`the end of pod ${name}`, 60, async () => {
+    const is = await kubectl(cluster, phase);
+    return is === "Succeeded" || is === "Failed" ? is : undefined;
+  });
+  const output = await kubectl(cluster, ["logs", name]);
+  expect({ end, output }).toMatchObject({ end: "Succeeded" });
+  return output;
+}
+
+/** Runs the command line as an unprivileged user and returns its exit code and what it wrote to stderr. */
+async function asNobody(...args: string[]): Promise<{ code: number; stderr: string }> {
+  const command = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath, "--require", "tsx/cjs"];
+  try {
+    const main = join(root, "local/kubernetes/main.ts");
+    // Its own cache: nobody may not read root's.
+    const env = { ...process.env, HOME: "/tmp", NAYTIFE_CACHE: "/tmp/naytife-nobody" };
+    const { stderr } = await promisify(execFile)("setpriv", [...command, main, ...args], { cwd: root, env });
+    return { code: 0, stderr };
+  } catch (error) {
+    const { code, stderr } = error as { code: number; stderr: string };
+    return { code, stderr };
+  }
+}
+
+describe("the embedded Kubernetes", () => {
+  let before: Awaited<ReturnType<typeof footprint>>;
+  let cluster: EmbeddedCluster;
+  const seen: number[] = [];
+
+  beforeAll(async () => {
+    await down({ name: first });
+    await down({ name: second });
+    before = await footprint();
+  }, 60_000);
+
+  afterAll(async () => {
+    await down({ name: first });
+    await down({ name: second });
+  }, 60_000);
+
+  test("without root says so and changes nothing", async () => {
+    const { code, stderr } = await asNobody("up", "--name", first);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/needs root.*Nothing was changed/);
+    expect(await footprint()).toEqual(before);
+  }, 60_000);
+
+  test("refuses a subnet that is in use, before anything is made", async () => {
+    const local = (
+      JSON.parse(await run("ip", ["-json", "-4", "address", "show", "scope", "host"])) as {
+        addr_info: { local: string }[];
+      }[]
+    )[0]!.addr_info[0]!.local;
+    const subnet = local.split(".").slice(0, 3).join(".");
+    await expect(up({ name: first, subnet })).rejects.toThrow(/is in use on this machine.*Nothing was changed/);
+    expect(await footprint()).toEqual(before);
+  });
+
+  test("comes up, warm, within 45 seconds", async () => {
+    const began = Date.now();
+    cluster = await up({ name: first });
+    const seconds = (Date.now() - began) / 1000;
+    expect(statSync(cluster.kubeconfig).mode & 0o777).toBe(0o600);
+    expect(cluster.context).toBe("naytife-e2e-lifecycle");
+    expect(readFileSync(cluster.operatorManifest, "utf8")).toContain("kind: Deployment");
+    const state = await status({ name: first });
+    expect(Object.values(state!.nodes[0]!.programs)).toEqual(Array<boolean>(7).fill(true));
+    expect(state!.versions.kubelet).toBe("v1.36.3");
+    expect(state!.imagesFrom).toBe(cluster.imagesFrom);
+    process.stderr.write(`up took ${seconds} s\n`);
+    expect(seconds).toBeLessThan(45);
+  }, 180_000);
+
+  test("does nothing, quickly, when it is up, and returns the same", async () => {
+    const running = await inits((await readPlan(first))!);
+    const began = Date.now();
+    expect(await up({ name: first })).toEqual(cluster);
+    expect(Date.now() - began).toBeLessThan(2000);
+    expect(await inits((await readPlan(first))!)).toEqual(running);
+  });
+
+  test("keeps its number of nodes", async () => {
+    await expect(up({ name: first, nodes: 3 })).rejects.toThrow(/has nodes 1, not 3.*Nothing was changed/);
+  });
+
+  test("gives pods names, services, each other and volumes", async () => {
+    const storage = { apiVersion: "storage.k8s.io/v1", kind: "StorageClass", metadata: { name: "test" } };
+    const claim = {
+      accessModes: ["ReadWriteOnce"],
+      storageClassName: "test",
+      resources: { requests: { storage: "1Mi" } },
+    };
+    const server = pod("server", "date > /data/written; httpd -f -p 8080 -h /data", {
+      volumeMounts: [{ name: "data", mountPath: "/data" }],
+    });
+    await kubectl(cluster, ["wait", "--for=create", "serviceaccount/default", "--timeout=30s"]);
+    await apply(
+      cluster,
+      { ...storage, provisioner: "rancher.io/local-path", volumeBindingMode: "WaitForFirstConsumer" },
+      {
+        apiVersion: "v1",
+        kind: "PersistentVolumeClaim",
+        metadata: { name: "data", namespace: "default" },
+        spec: claim,
+      },
+      {
+        ...server,
+        spec: { ...server.spec, volumes: [{ name: "data", persistentVolumeClaim: { claimName: "data" } }] },
+      },
+      {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "server", namespace: "default" },
+        spec: { selector: { app: "server" }, ports: [{ port: 80, targetPort: 8080 }] },
+      },
+    );
+    await kubectl(cluster, ["wait", "--for=condition=Ready", "pod/server", "--timeout=60s"]);
+    await apply(
+      cluster,
+      pod(
+        "client",
+        "wget -qO- -T 5 http://server.default.svc/written && nslookup kubernetes.default.svc.cluster.local",
+      ),
+    );
+    expect(await outputOf(cluster, "client")).toContain("10.96.0.1");
+  }, 120_000);
+
+  test("starts a program again that was killed", async () => {
+    const init = (await inits((await readPlan(first))!)).get(1)!;
+    const etcd = (await processesOf(first)).find((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "etcd";
+      } catch {
+        return false;
+      }
+    });
+    process.kill(etcd!, "SIGKILL");
+    await until("the API server answers again", 60, async () =>
+      kubectl(cluster, ["get", "--raw=/readyz", "--request-timeout=2s"]).then(
+        () => true,
+        () => undefined,
+      ),
+    );
+    expect((await inits((await readPlan(first))!)).get(1)).toBe(init);
+  }, 90_000);
+
+  test("killed as a whole, recovers with `up`, its data kept", async () => {
+    seen.push(...(await processesOf(first)));
+    expect(seen.length).toBeGreaterThan(10);
+    const written = await kubectl(cluster, ["exec", "server", "--", "cat", "/data/written"]);
+    await killNode({ name: first, node: 1 });
+    expect(seen.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
+    expect(await up({ name: first })).toEqual(cluster);
+    await kubectl(cluster, ["delete", "pod", "server", "client", "--force", "--grace-period=0", "--wait=true"]);
+    const reader = pod("reader", "cat /data/written", { volumeMounts: [{ name: "data", mountPath: "/data" }] });
+    await apply(cluster, {
+      ...reader,
+      spec: { ...reader.spec, volumes: [{ name: "data", persistentVolumeClaim: { claimName: "data" } }] },
+    });
+    expect(await outputOf(cluster, "reader")).toBe(written);
+  }, 150_000);
+
+  test("runs beside another one, which has two nodes, loses one and gets it back", async () => {
+    const other = await up({ name: second, nodes: 2 });
+    expect((await readPlan(second))!.subnet).not.toBe((await readPlan(first))!.subnet);
+    const on = (node: number, made: ReturnType<typeof pod>) => ({
+      ...made,
+      spec: { ...made.spec, nodeName: `${second}-${node}` },
+    });
+    await kubectl(other, ["wait", "--for=create", "serviceaccount/default", "--timeout=30s"]);
+    await apply(other, on(2, pod("server", "echo far > /tmp/name; httpd -f -p 8080 -h /tmp")));
+    await kubectl(other, ["wait", "--for=condition=Ready", "pod/server", "--timeout=60s"]);
+    const address = await kubectl(other, ["get", "pod", "server", "--output=jsonpath={.status.podIP}"]);
+    await apply(other, on(1, pod("client", `wget -qO- -T 5 http://${address}:8080/name`)));
+    expect(await outputOf(other, "client")).toBe("far\n");
+
+    await killNode({ name: second, node: 2 });
+    expect([...(await inits((await readPlan(second))!)).keys()]).toEqual([1]);
+    await startNode({ name: second, node: 2 });
+    expect([...(await inits((await readPlan(second))!)).keys()]).toEqual([1, 2]);
+    await kubectl(cluster, ["get", "--raw=/readyz"]);
+  }, 180_000);
+
+  test("leaves nothing behind when it is taken down", async () => {
+    const processes = [...(await processesOf(first)), ...(await processesOf(second)), ...seen];
+    expect((await footprint()).links).toEqual(expect.arrayContaining([hostLink(first), hostLink(second)]));
+    await down({ name: first });
+    await down({ name: second });
+    expect(processes.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
+    expect(await footprint()).toEqual(before);
+  }, 60_000);
+});
