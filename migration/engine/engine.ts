@@ -11,7 +11,6 @@ import {
   configMap,
   dumpVolumeClaim,
   job as jobManifest,
-  labels,
   objectNames,
   secret,
   temporaryRole,

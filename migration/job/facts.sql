@@ -61,5 +61,3 @@ SELECT json_build_object('kind', 'relation owner', 'name', c.oid::regclass, 'val
  WHERE c.oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relpersistence <> 't' AND n.nspname NOT LIKE 'pg\_toast%'
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
 SELECT json_build_object('kind', 'publication', 'name', pubname, 'value', json_build_object('all', puballtables, 'insert', pubinsert, 'update', pubupdate, 'delete', pubdelete, 'truncate', pubtruncate, 'root', pubviaroot)) FROM pg_publication;
-SELECT json_build_object('kind', 'default privileges', 'name', format('%I %s %s', pg_get_userbyid(defaclrole), coalesce(nullif(defaclnamespace, 0)::regnamespace::text, 'everywhere'), defaclobjtype),
-  'value', (SELECT json_agg(a::text ORDER BY a::text) FROM unnest(defaclacl) a)) FROM pg_default_acl;

@@ -1,17 +1,19 @@
--- Runs on the source, writes for the target. `FROM CURRENT` after set_config carries a value exactly, lists such as search_path included.
-SELECT format($statement$DO $migration$ BEGIN PERFORM set_config(%L, %L, true); ALTER %s SET %I FROM CURRENT; END $migration$;$statement$,
-  split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1),
+-- Runs on the source, writes for the target. A list such as search_path is carried by set_config and FROM CURRENT, which needs no parsing of it; any other
+-- value as it is written, since set_config would change some (application_name to ASCII).
+SELECT format(CASE WHEN parameter IN ('search_path', 'local_preload_libraries', 'session_preload_libraries', 'temp_tablespaces')
+    THEN 'DO $migration$ BEGIN PERFORM set_config(%1$L, %2$L, true); ALTER %3$s SET %1$I FROM CURRENT; END $migration$;'
+    ELSE 'ALTER %3$s SET %1$I = %2$L;' END, parameter, value, subject) FROM (SELECT
+  split_part(entry, '=', 1) AS parameter, substr(entry, strpos(entry, '=') + 1) AS value,
   CASE WHEN setrole = 0 THEN format('DATABASE %I', :'staging')
        WHEN setdatabase = 0 THEN format('ROLE %I', rolname)
-       ELSE format('ROLE %I IN DATABASE %I', rolname, :'staging') END,
-  split_part(entry, '=', 1))
+       ELSE format('ROLE %I IN DATABASE %I', rolname, :'staging') END AS subject, setdatabase, setrole, place
   FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = setdatabase LEFT JOIN pg_roles r ON r.oid = setrole, unnest(setconfig) WITH ORDINALITY AS entries (entry, place)
  WHERE (setdatabase = 0 OR datname = current_database())
    AND (setrole = 0 OR rolname = :'owner' OR setdatabase <> 0 OR rolname NOT IN (SELECT json_array_elements_text(:'kept')))
    AND NOT (setrole = 0 AND setdatabase = 0)
    -- Our own freeze is no setting of the source.
    AND NOT (setrole = 0 AND entry LIKE 'default\_transaction\_read\_only=%')
- ORDER BY setdatabase, setrole, place;
+) AS settings ORDER BY setdatabase, setrole, place;
 SELECT format('ALTER DATABASE %I SET default_transaction_read_only = %L;', :'staging', substr(:'frozen', 5)) WHERE :'frozen' LIKE 'set:%';
 -- The database itself. Its owner is the target's: who owned it as a superuser owns it as the application's role.
 SELECT format('ALTER DATABASE %I OWNER TO %I;', :'staging', :'owner');

@@ -45,22 +45,14 @@ collect() {
 }
 
 verify_progress() {
-  progress "$(cat "$WORK"/facts/*.[0-9]* | wc -l)" "$RELATIONS" "tables" "$(sql source -c "SELECT string_agg(substring(query FROM 'FROM ONLY (.*?) AS naytife_row'), ', ') FROM pg_stat_activity WHERE application_name = 'naytife_migration $RUN' AND state = 'active' AND query LIKE '%naytife_row%' AND pid <> pg_backend_pid()")"
+  progress "$(cat "$WORK"/facts/*.[0-9]* | wc -l)" "$RELATIONS" "tables" "$(sql source -c "SELECT string_agg(split_part(split_part(query, ' AS h FROM ', 2), ' AS naytife_row', 1), ', ') FROM pg_stat_activity WHERE application_name = 'naytife_migration $RUN' AND state = 'active' AND query LIKE '%naytife_row%' AND pid <> pg_backend_pid()")"
 }
 
 # schema SERVICE: the database's definition as text, without what must differ. docs/migration.md lists what is taken out and why.
 schema() {
   pg_dump -d "service=$1" --schema-only --exclude-extension=pg_stat_statements --no-subscriptions --no-tablespaces --lock-wait-timeout=60000 |
     sed -E -e '/^-- Dumped (from|by) /d' -e '/^\\(un)?restrict /d' -e '/^-- Name: .*; Owner: /d' -e '/^ALTER (EVENT TRIGGER|FOREIGN DATA WRAPPER|PUBLICATION) .* OWNER TO .*;$/d' |
-    if ((SOURCE_MAJOR < 16)); then
-      # PostgreSQL 16 and above leave out a table's name before a column where it is not needed, in views and rules alone.
-      awk '/^CREATE (OR REPLACE )?(MATERIALIZED )?(VIEW|RULE) / { inside = 1 }
-           inside { while (match($0, /(^|[^A-Za-z0-9_$".'"'"'])([a-z_][a-z0-9_$]*|"[^"]*")\./)) { head = substr($0, 1, RSTART - 1); found = substr($0, RSTART, RLENGTH); first = substr(found, 1, 1)
-                    if (first ~ /[a-z_"]/) first = ""; $0 = head first substr($0, RSTART + RLENGTH) } }
-           { print } /;$/ { inside = 0 }'
-    else
-      cat
-    fi
+    awk -v major="$SOURCE_MAJOR" -f "$SCRIPTS/normalise.awk"
 }
 
 # compare_schemas SERVICE: both definitions byte for byte.
