@@ -1,9 +1,8 @@
-import { execFile } from "node:child_process";
 import * as fs from "node:fs/promises";
 import * as path from "node:path";
-import { promisify } from "node:util";
 import Ajv from "ajv";
 import { parse } from "yaml";
+import { moduleDirectory } from "../local/toolchain/toolchain";
 interface Schema {
   type?: string;
   properties?: Record<string, Schema>;
@@ -27,7 +26,7 @@ export type SchemaCheck = (resource: unknown) => string[];
  * @param plural - for instance "clusters"
  */
 export async function cnpgSchema(plural: string): Promise<SchemaCheck> {
-  const directory = await moduleDirectory();
+  const directory = await moduleDirectory("cloudnative-pg");
   const file = path.join(directory, "config", "crd", "bases", `postgresql.cnpg.io_${plural}.yaml`);
   const definition = parse(await fs.readFile(file, "utf8")) as CustomResourceDefinition;
   const version = definition.spec.versions.find(({ name }) => name === "v1");
@@ -40,16 +39,6 @@ export async function cnpgSchema(plural: string): Promise<SchemaCheck> {
   const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
   const validate = ajv.compile(schema);
   return (resource) => (validate(resource) ? [] : (validate.errors ?? []).map(explain));
-}
-
-/** Where Go keeps CloudNativePG's module, at the version that the toolchain pins. */
-async function moduleDirectory(): Promise<string> {
-  const { stdout } = await promisify(execFile)(
-    "go",
-    ["mod", "download", "-json", "github.com/cloudnative-pg/cloudnative-pg"],
-    { cwd: path.join(__dirname, "..", "local", "toolchain", "cloudnative-pg") },
-  );
-  return (JSON.parse(stdout) as { Dir: string }).Dir;
 }
 
 function explain({

@@ -127,8 +127,18 @@ export function isSecret(output: pulumi.Input<unknown>): Promise<boolean> {
   return pulumi.isSecret(pulumi.output(output));
 }
 
+/** What the mocks' Command prints: as much of the migration's report as its component reads. */
+export const mockReport = { run: "mock" };
+
 function providerOutputs(type: string): Record<string, string> {
-  return type === "random:index/randomPassword:RandomPassword" ? { result: mockPassword } : {};
+  switch (type) {
+    case "random:index/randomPassword:RandomPassword":
+      return { result: mockPassword };
+    case "command:local:Command":
+      return { stdout: JSON.stringify(mockReport) };
+    default:
+      return {};
+  }
 }
 
 interface MockMonitor {

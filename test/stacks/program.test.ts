@@ -1,6 +1,6 @@
 import naytifePostgres from "../../index";
 import { cnpgSchema } from "../crd-schema";
-import { isSecret, mockPassword, record, Secret, unknown_, valueOf, type Recording } from "../recording";
+import { isSecret, mockPassword, mockReport, record, Secret, unknown_, valueOf, type Recording } from "../recording";
 import { stackConfiguration, stacks, type StackName } from "../stack-configuration";
 
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
@@ -181,13 +181,13 @@ describe.each(stacks)("%s", (stack) => {
     }
     const components = registrations.filter((one) => !one.custom).map(({ type }) => type);
     expect(components.sort()).toEqual(
-      ["Cluster", "Connection", "Credentials", "Namespace", "Operator", "Pooler", "Storage"].map(
+      ["Cluster", "Connection", "Credentials", "Migration", "Namespace", "Operator", "Pooler", "Storage"].map(
         (component) => `naytife:postgres:${component}`,
       ),
     );
   });
 
-  test("makes no custom resource before the operator, nor a URL before the pooler", async () => {
+  test("makes no custom resource before the operator, nor the connection before pooler and data", async () => {
     const program = await programOf(stack);
     const release = program.get("kubernetes:helm.sh/v3:Release").urn;
     const budget = program.get("kubernetes:policy/v1:PodDisruptionBudget").urn;
@@ -196,7 +196,10 @@ describe.each(stacks)("%s", (stack) => {
     expect(program.get("naytife:postgres:Pooler").dependencies).toEqual(
       expect.arrayContaining([release, program.get(clusterType).urn]),
     );
-    expect(program.get("naytife:postgres:Connection").dependencies).toContain(budget);
+    expect(program.get("naytife:postgres:Migration").dependencies).toContain(program.get(clusterType).urn);
+    expect(program.get("naytife:postgres:Connection").dependencies).toEqual(
+      expect.arrayContaining([budget, program.get("command:local:Command").urn]),
+    );
   });
 
   test.each([
@@ -227,6 +230,7 @@ describe.each(stacks)("%s", (stack) => {
       databaseCredentialsSecretName: "cnpg-cluster-secret",
       databaseConnectionSecretName: "naytife-postgres-connection",
       databaseCaSecretName: "naytife-postgres-ca",
+      migrationReport: mockReport,
       readme: expect.stringContaining("# naytife-postgres") as unknown,
     });
     const secrets = await Promise.all(
@@ -270,6 +274,12 @@ test("does not care where it is started", async () => {
   } finally {
     process.chdir(before);
   }
+});
+
+test("without a migration nothing is run, and no report is given", async () => {
+  const { registrations, result } = await run("local", { config: { migrationEnabled: "false" } });
+  expect(registrations.filter(({ type }) => type.startsWith("command:"))).toEqual([]);
+  expect(result).not.toHaveProperty("migrationReport");
 });
 
 test("a wrong value stops it before anything is registered", async () => {
