@@ -13,6 +13,9 @@ export PGDATA=${PGDATA:-/var/lib/postgresql/data}
 
 if [[ $(id -u) == 0 ]]; then
   mkdir -p "$PGDATA"
+  install -d -o postgres -g postgres -m 3777 /var/run/postgresql
+  # /run is empty in an image.
+  install -d -o postgres -g postgres -m 3777 /var/run/postgresql
   find "$PGDATA" \! -user postgres -exec chown postgres {} +
   chmod 0700 "$PGDATA"
   exec setpriv --reuid=postgres --regid=postgres --init-groups "$0" "$@"
@@ -23,6 +26,8 @@ if [[ ! -s "$PGDATA/PG_VERSION" ]]; then
     echo "POSTGRES_PASSWORD is empty: the superuser must have a password. No database was made." >&2
     exit 1
   fi
+  # What is half set up is no database: the next start begins anew.
+  trap 'find "$PGDATA" -mindepth 1 -delete' EXIT
   initdb --username="$user" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") --locale=en_US.utf8 --encoding=UTF8 \
     --auth-local=trust --auth-host=scram-sha-256
   echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
@@ -33,6 +38,7 @@ if [[ ! -s "$PGDATA/PG_VERSION" ]]; then
       <<<'CREATE DATABASE :"name";'
   fi
   pg_ctl --wait --mode=fast stop
+  trap - EXIT
 fi
 unset POSTGRES_PASSWORD
 exec postgres -c listen_addresses='*' "${@:2}"

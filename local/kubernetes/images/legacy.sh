@@ -9,7 +9,6 @@ rm -rf "$root"/var/lib/postgresql/* "$root"/etc/postgresql/*
 chroot "$root" usermod --uid 999 postgres
 chroot "$root" groupmod --gid 999 postgres
 chroot "$root" install -d -o postgres -g postgres -m 1777 /var/lib/postgresql/data
-chroot "$root" install -d -o postgres -g postgres -m 3777 /var/run/postgresql
 chroot "$root" chown -R postgres:postgres /var/lib/postgresql /var/log/postgresql
 install -m 0755 "$(dirname "$0")/legacy-entrypoint.sh" "$root/usr/local/bin/docker-entrypoint.sh"
 rm -rf "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*
