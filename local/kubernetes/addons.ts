@@ -8,21 +8,23 @@ import { clusterDomain, dnsServiceAddress } from "./plan";
 /** Where local-path volumes lie in each node; the directory is the node's own. */
 const volumes = "/var/lib/local-path-provisioner";
 
-/** A cluster without a way out: names outside it do not exist, and say so at once. */
-const corefile = `.:53 {
+/** A cluster without a way out: names outside it do not exist, and say so at once, in a block of their own as `template` would win over `kubernetes`. */
+const corefile = `${clusterDomain}:53 in-addr.arpa:53 ip6.arpa:53 {
     errors
     health
     ready
     kubernetes ${clusterDomain} in-addr.arpa ip6.arpa {
         pods insecure
-        fallthrough in-addr.arpa ip6.arpa
         ttl 30
-    }
-    template ANY ANY . {
-        rcode NXDOMAIN
     }
     cache 30
     loadbalance
+}
+.:53 {
+    errors
+    template ANY ANY . {
+        rcode NXDOMAIN
+    }
 }
 `;
 

@@ -13,8 +13,7 @@ export PGDATA=${PGDATA:-/var/lib/postgresql/data}
 
 if [[ $(id -u) == 0 ]]; then
   mkdir -p "$PGDATA"
-  install -d -o postgres -g postgres -m 3777 /var/run/postgresql
-  # /run is empty in an image.
+  # A pod can mount something over /run.
   install -d -o postgres -g postgres -m 3777 /var/run/postgresql
   find "$PGDATA" \! -user postgres -exec chown postgres {} +
   chmod 0700 "$PGDATA"
