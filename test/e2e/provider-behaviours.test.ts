@@ -23,7 +23,7 @@ beforeAll(async () => {
   config.loadFromFile(kubeconfig);
   core = config.makeApiClient(CoreV1Api);
   storage = config.makeApiClient(StorageV1Api);
-  await core.createNamespace({ body: { metadata: { name: namespace } } });
+  kubectl("create", "namespace", namespace);
   execFileSync("kubectl", ["--kubeconfig", kubeconfig, "apply", "-f", "-"], { input: JSON.stringify(widgets) });
 }, 600_000);
 

@@ -99,5 +99,4 @@ test("a secret in the environment makes the outputs secret and lies in no clear 
   expect(state).not.toContain(secret);
   expect(state).not.toContain("from stdin\\n");
   expect(run.log).not.toContain(secret);
-  await engine.destroy();
 });

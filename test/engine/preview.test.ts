@@ -21,6 +21,7 @@ afterAll(() => {
 
 /** What every stack has; the storage class goes by the stack's provider of volumes. */
 const expected = (storageClass: string): string[] => [
+  "command:local:Command migration-engine",
   "kubernetes:core/v1:Namespace cnpg-system",
   "kubernetes:core/v1:Namespace namespace",
   "kubernetes:core/v1:Secret cnpg-cluster-secret",
@@ -33,6 +34,7 @@ const expected = (storageClass: string): string[] => [
   "naytife:postgres:Cluster cluster",
   "naytife:postgres:Connection connection",
   "naytife:postgres:Credentials credentials",
+  "naytife:postgres:Migration migration",
   "naytife:postgres:Namespace namespace",
   "naytife:postgres:Operator operator",
   "naytife:postgres:Pooler pooler",

@@ -63,5 +63,4 @@ test("an existing password is imported", async () => {
   const run = await engine.up(program({ length: 12 }, { import: "Existing-One" }));
   expect(run.error).toBeUndefined();
   expect(run.outputs.result).toBe("Existing-One");
-  await engine.destroy();
 });
