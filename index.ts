@@ -12,10 +12,11 @@ import { readOperatorManifest } from "./components/operator-manifest";
 import { Pooler } from "./components/pooler";
 import { Storage } from "./components/storage";
 import { loadConfig } from "./config";
+import { Migration } from "./migration/migration";
 import { postgresqlParameters } from "./postgresql/parameters";
 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
-async function naytifePostgres(): Promise<Record<string, pulumi.Input<string> | number>> {
+async function naytifePostgres(): Promise<pulumi.Inputs> {
   const config = loadConfig();
   const { namespace: namespaceName, protect, retainOnDelete } = config;
   const operatorSource =
@@ -91,6 +92,35 @@ async function naytifePostgres(): Promise<Record<string, pulumi.Input<string> | 
     },
     { provider, dependsOn: [operator, cluster] },
   );
+  const migration = config.migrationEnabled
+    ? new Migration(
+        "migration",
+        {
+          namespace: namespace.name,
+          source: {
+            host: config.migrationSourceHost,
+            port: config.migrationSourcePort,
+            database: config.migrationSourceDatabase,
+            user: config.migrationSourceUser,
+            secretName: config.migrationSourceSecret,
+            secretKey: config.migrationSourceSecretKey,
+          },
+          target: {
+            cluster: cluster.name,
+            database: config.databaseName,
+            owner: config.databaseUser,
+            secretName: credentials.secretName,
+            searchPath: [...config.databaseSearchPath],
+          },
+          jobs: config.migrationJobs,
+          dumpSize: config.migrationDumpStorage,
+          dumpStorageClass: storage.storageClass,
+          kubeconfig: config.kubeconfig,
+          context: config.kubeContext,
+        },
+        { dependsOn: [cluster] },
+      )
+    : undefined;
   const connection = new Connection(
     "connection",
     {
@@ -101,7 +131,8 @@ async function naytifePostgres(): Promise<Record<string, pulumi.Input<string> | 
       username: credentials.username,
       password: credentials.password,
     },
-    { provider, dependsOn: [pooler] },
+    // Nobody is told where the database is before its data is there.
+    { provider, dependsOn: [pooler, ...(migration === undefined ? [] : [migration])] },
   );
 
   return {
@@ -116,6 +147,7 @@ async function naytifePostgres(): Promise<Record<string, pulumi.Input<string> | 
     databaseCredentialsSecretName: credentials.secretName,
     databaseConnectionSecretName: connection.secretName,
     databaseCaSecretName: names.caSecret,
+    ...(migration === undefined ? {} : { migrationReport: migration.report }),
     readme: fs.readFileSync(path.join(__dirname, "Pulumi.README.md"), "utf8"),
   };
 }
