@@ -53,7 +53,8 @@ export async function waitUntilReady(wait: Wait, object: Properties): Promise<Pr
   const readiness = readinessOf(wait, object);
   if (readiness === undefined) return object;
   const path = objectPath(wait.resource, wait.namespace, wait.name);
-  const end = Date.now() + wait.timeoutSeconds * 1000;
+  const began = Date.now();
+  const end = began + wait.timeoutSeconds * 1000;
   let current = object;
   let said = "";
   for (;;) {
@@ -74,7 +75,8 @@ export async function waitUntilReady(wait: Wait, object: Properties): Promise<Pr
         : custom
           ? "timed out waiting for the condition"
           : `'${wait.name}' timed out waiting to be Ready`;
-      throw new NotReady(`${headline} (after ${wait.timeoutSeconds} s): ${look.missing}`, current, [
+      const seconds = Math.round((Date.now() - began) / 1000);
+      throw new NotReady(`${headline} (after ${seconds} s): ${look.missing}`, current, [
         look.missing,
         ...statusLines(current),
         ...(await relatedProblems(wait, current)),
