@@ -11,6 +11,7 @@ import { removeCgroup } from "./cgroups";
 import { nodeFiles, nodeTools } from "./components";
 import { imagesOrigin, prepareImages, provideImages, type ImagesFrom } from "./images/images";
 import { legacyImage, pgbouncerImage, postgresImage } from "./images/recipes";
+import { imageStore, seedFromStore } from "./images/store";
 import { chooseSubnet, connect, disconnect, networksInUse } from "./network";
 import { findInit, killNode as kill, startNode as start, writeWhole } from "./node";
 import { operatorManifest } from "./operator";
@@ -149,13 +150,15 @@ function readyNodes(list: string): number {
 }
 
 /** Starts whichever nodes do not run and joins them. */
-async function startNodes(plan: ClusterPlan, indexes: readonly number[]): Promise<void> {
+async function startNodes(plan: ClusterPlan, indexes: readonly number[], store?: string): Promise<void> {
   const paths = await tools(nodeTools);
   const runc = await findProgram("runc");
   if (runc === undefined) throw new Error("runc is not on PATH. Nothing was started.");
   for (const index of indexes) {
     const node = nodePlan(plan, index);
     await mkdir(node.directory, { recursive: true, mode: 0o700 });
+    if (store !== undefined && (await findInit(node)) === undefined)
+      await seedFromStore(store, join(node.directory, "containerd"));
     await start(node, nodeFiles(plan, node, runc, cniPlugins), paths satisfies Partial<Record<ToolName, string>>);
   }
   await connect(plan, await inits(plan));
@@ -202,6 +205,7 @@ async function bringUp(plan: ClusterPlan): Promise<EmbeddedCluster> {
   const { kubectl: program, ctr } = await tools(["kubectl", ...nodeTools]);
   const origin = await imagesOrigin();
   const archives = await prepareImages(origin);
+  const store = origin === "assembled" ? await imageStore(archives) : undefined;
   const manifest = await operatorManifest(origin);
   const extras = await addons();
 
@@ -213,6 +217,7 @@ async function bringUp(plan: ClusterPlan): Promise<EmbeddedCluster> {
   await startNodes(
     plan,
     nodePlans(plan).map(({ index }) => index),
+    store,
   );
 
   const kubectl = kubectlFor(program, plan);

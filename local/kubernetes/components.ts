@@ -81,6 +81,9 @@ state = "/run/containerd"
 [grpc]
 address = "${containerdSocket}"
 
+[plugins."io.containerd.internal.v1.opt"]
+path = "/var/lib/containerd/opt"
+
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "${pauseImage}"
 
@@ -148,6 +151,7 @@ SystemdCgroup = false
       "nodefs.inodesFree": "1%",
       "imagefs.available": "1%",
     },
+    volumePluginDir: "/var/lib/kubelet/volumeplugins",
     // Assembled images cannot be pulled again: none is ever collected.
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,
