@@ -86,7 +86,13 @@ export class Engine {
       const existing = await this.job();
       if (existing === undefined) {
         const image = await this.prepareVolume();
-        const run = { id: randomUUID(), mode, image, targetFree: await this.targetFree() };
+        const run = {
+          id: randomUUID(),
+          mode,
+          image,
+          targetFree: await this.targetFree(),
+          sourceHost: await this.sourceHost(),
+        };
         try {
           await this.kubernetes.batch.createNamespacedJob({ namespace, body: jobManifest(this.settings, run) });
         } catch (error) {
@@ -149,8 +155,9 @@ export class Engine {
       () => core.deleteNamespacedSecret({ name, namespace }),
       () => core.createNamespacedSecret({ namespace, body: credentials }),
     );
-    if (job.spec !== undefined) job.spec.suspend = false;
-    await this.kubernetes.batch.replaceNamespacedJob({ name, namespace, body: job });
+    // A patch and not a replacement: the Job's controller writes to it at the same time.
+    const letGo = [{ op: "replace", path: "/spec/suspend", value: false }];
+    await patiently(() => this.kubernetes.batch.patchNamespacedJob({ name, namespace, body: letGo }));
   }
 
   /** The volume for the dump, and the image that the Job runs in. */
@@ -196,6 +203,18 @@ export class Engine {
       "SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database) + (SELECT sum(size) FROM pg_ls_waldir())",
     );
     return size === undefined ? Number.MAX_SAFE_INTEGER : Math.max(bytesOf(size) - Number(used), 0);
+  }
+
+  /** The source's host; while it is sealed by a run that was cut short, its pod's address, since a readiness probe may have taken it out of its Service. */
+  private async sourceHost(): Promise<string> {
+    const { source, target } = this.settings;
+    const known = await this.kubernetes.control("SELECT to_regclass('naytife_migration.state') IS NOT NULL");
+    const sealed =
+      known === "t" &&
+      (await this.kubernetes.control(
+        `SELECT count(source_sealed) FROM naytife_migration.state WHERE target_database = ${literal(target.database)}`,
+      )) !== "0";
+    return (sealed ? await this.kubernetes.addressBehind(source.host.split(".")[0] ?? "") : undefined) ?? source.host;
   }
 
   /** Prints what the Job says until it ends; a stream that breaks is taken up where it broke. */

@@ -5,6 +5,7 @@ import {
   BatchV1Api,
   CoreV1Api,
   CustomObjectsApi,
+  DiscoveryV1Api,
   Exec,
   KubeConfig,
   Log,
@@ -24,6 +25,7 @@ export class Kubernetes {
   readonly core: CoreV1Api;
   readonly batch: BatchV1Api;
   private readonly custom: CustomObjectsApi;
+  private readonly discovery: DiscoveryV1Api;
   private readonly config = new KubeConfig();
 
   constructor(private readonly settings: Settings) {
@@ -49,6 +51,7 @@ export class Kubernetes {
     this.core = this.config.makeApiClient(CoreV1Api);
     this.batch = this.config.makeApiClient(BatchV1Api);
     this.custom = this.config.makeApiClient(CustomObjectsApi);
+    this.discovery = this.config.makeApiClient(DiscoveryV1Api);
   }
 
   /** The target's Cluster, or undefined if there is none. */
@@ -66,6 +69,14 @@ export class Kubernetes {
         return object as ClusterObject;
       }),
     );
+  }
+
+  /** Address of the pod behind a Service, ready or not; undefined where the name is no Service of the namespace or has no pod. */
+  async addressBehind(service: string): Promise<string | undefined> {
+    const labelSelector = `kubernetes.io/service-name=${service}`;
+    const { namespace } = this.settings;
+    const { items } = await patiently(() => this.discovery.listNamespacedEndpointSlice({ namespace, labelSelector }));
+    return items.flatMap(({ endpoints }) => endpoints).flatMap(({ addresses }) => addresses)[0];
   }
 
   /**

@@ -77,6 +77,8 @@ export interface Run {
   readonly image: string;
   /** Bytes that the target's volume has room for. */
   readonly targetFree: number;
+  /** Host or address of the source. */
+  readonly sourceHost: string;
 }
 
 /** The one Job. It is made suspended: who manages to make it prepares what it needs and then lets it go. */
@@ -121,7 +123,7 @@ export function job(settings: Settings, run: Run): V1Job {
               env: [
                 value("RUN", run.id),
                 value("JOBS", String(settings.jobs)),
-                value("SOURCE_HOST", source.host),
+                value("SOURCE_HOST", run.sourceHost),
                 value("SOURCE_PORT", String(source.port)),
                 value("SOURCE_DATABASE", source.database),
                 value("SOURCE_USER", source.user),

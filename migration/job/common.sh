@@ -108,7 +108,7 @@ open_connections() {
   # Everything that changes how a value is printed is pinned, whatever roles and databases set; no limit of theirs may end a long session.
   local options="-c datestyle=ISO,MDY -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=1 -c bytea_output=hex -c xmloption=content -c lc_monetary=C -c lc_numeric=C -c lc_time=C -c search_path= -c row_security=off -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
   # What we make on the target belongs to postgres, so that the temporary role can go; statements with verifiers are logged nowhere.
-  local superuser="$options -c role=postgres -c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic -c pg_stat_statements.track=none -c pgaudit.log=none"
+  local superuser="$options -c role=postgres -c client_min_messages=warning -c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic -c pg_stat_statements.track=none -c pgaudit.log=none"
   local common=$'keepalives_idle=30\nkeepalives_interval=10\nkeepalives_count=6\nconnect_timeout=15'
   local source=$'\n'"host=$SOURCE_HOST"$'\n'"port=$SOURCE_PORT"$'\n'"user=$SOURCE_USER"$'\n'"$common"$'\n'"application_name=naytife_migration $RUN"$'\n'"options=$options"
   local tls=$'\n'"sslmode=${TARGET_SSLMODE:-verify-full}"

@@ -1,0 +1,359 @@
+/** The migration on a real cluster: refusals before anything changed, kills in the middle, a writer beside it, once and never twice. */
+import { spawn } from "node:child_process";
+import * as path from "node:path";
+import { up } from "../../local/kubernetes/cluster";
+import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
+import { connect, podQuery } from "../../local/legacy/cluster";
+import { missing, startWriter, stopWriter } from "../../local/legacy/writer";
+import type { Settings } from "../../migration/engine/settings";
+import type { MigrationReport } from "../../migration/migration";
+import { kubectl, psqlInPod, until, type Target } from "./kubectl";
+
+const namespace = `migration-${Date.now().toString(36)}`;
+const storageClass = `${namespace}-local-path`;
+const targetPassword = "target:pass\\word' \"quoted";
+let target: Target;
+let settings: Settings;
+/** Everything that any engine of this file said, for the search for secrets. */
+let said = "";
+
+const k = (...args: string[]) => kubectl(target, ["-n", namespace, ...args]);
+const primary = (sql: string, database = "naytifedb") =>
+  psqlInPod(target, { namespace, name: "naytife-postgres-1", user: "postgres" }, database, sql);
+const legacyPod = async (sql: string, database = "postgres") =>
+  psqlInPod(target, { namespace, name: "deploy/postgres", user: "naytife" }, database, sql);
+const legacyTarget = () => ({ ...target, namespace });
+
+interface Outcome {
+  readonly code: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+/** Runs the engine as the Command does; `onLine` may end it or its Job. */
+function engine(
+  changes: Partial<Settings> = {},
+  onLine: (line: string, kill: () => void) => void = () => undefined,
+  mode: string[] = [],
+): Promise<Outcome> {
+  const main = path.join(__dirname, "../../migration/engine/main.ts");
+  const child = spawn(process.execPath, ["--import", "tsx", main, ...mode], {
+    cwd: path.join(__dirname, "../.."),
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      NAYTIFE_MIGRATION: JSON.stringify({ ...settings, ...changes }),
+    },
+  });
+  let output = "";
+  let errors = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => {
+    errors += chunk.toString();
+    for (const line of chunk.toString().split("\n")) onLine(line, () => child.kill("SIGKILL"));
+  });
+  return new Promise((resolve) => {
+    child.on("close", (code) => {
+      said += output + errors;
+      resolve({ code, output, errors });
+    });
+  });
+}
+
+/** Kills the Job's pod outright, `after` milliseconds from the first line that matches. */
+function killPodAt(pattern: RegExp, after: number): { onLine: (line: string) => void; killed: () => Promise<string> } {
+  let kill: Promise<string> | undefined;
+  return {
+    onLine: (line) => {
+      if (kill === undefined && pattern.test(line)) {
+        kill = new Promise((resolve) => setTimeout(resolve, after)).then(() =>
+          k(
+            "delete",
+            "pod",
+            "-l",
+            "batch.kubernetes.io/job-name=naytife-postgres-migration",
+            "--grace-period=0",
+            "--force",
+          ),
+        );
+      }
+    },
+    killed: () => kill ?? Promise.reject(new Error(`the engine never said ${pattern.source}`)),
+  };
+}
+
+const frozen = () =>
+  legacyPod(
+    "SELECT count(*) FROM pg_db_role_setting WHERE setrole = 0 AND 'default_transaction_read_only=on' = ANY (setconfig)",
+  );
+
+beforeAll(async () => {
+  const cluster = await up({});
+  target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
+  const known = await kubectl(target, ["get", "deployments", "-n", "cnpg-system", "-o", "name", "--ignore-not-found"]);
+  if (!known.includes("cnpg-controller-manager")) {
+    await kubectl(target, ["apply", "--server-side", "-f", cluster.operatorManifest]);
+  }
+  await kubectl(target, [
+    "-n",
+    "cnpg-system",
+    "rollout",
+    "status",
+    "deployment/cnpg-controller-manager",
+    "--timeout=120s",
+  ]);
+  await kubectl(target, ["create", "namespace", namespace]);
+  const objects = [
+    {
+      apiVersion: "storage.k8s.io/v1",
+      kind: "StorageClass",
+      metadata: { name: storageClass },
+      provisioner: "rancher.io/local-path",
+      volumeBindingMode: "WaitForFirstConsumer",
+    },
+    {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "cnpg-cluster-secret" },
+      type: "kubernetes.io/basic-auth",
+      stringData: { username: "naytife", password: targetPassword },
+    },
+    {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "wrong" },
+      stringData: { POSTGRES_PASSWORD: "not-the-password" },
+    },
+    {
+      apiVersion: "postgresql.cnpg.io/v1",
+      kind: "Cluster",
+      metadata: { name: "naytife-postgres" },
+      spec: {
+        instances: 1,
+        imageName: cluster.postgresImage,
+        bootstrap: {
+          initdb: {
+            database: "naytifedb",
+            owner: "naytife",
+            secret: { name: "cnpg-cluster-secret" },
+            encoding: "UTF8",
+            localeProvider: "builtin",
+            builtinLocale: "C.UTF-8",
+            postInitApplicationSQL: [
+              "CREATE SCHEMA hydra AUTHORIZATION naytife",
+              "CREATE SCHEMA naytife_schema AUTHORIZATION naytife",
+            ],
+          },
+        },
+        // The operator makes the extension in every database as soon as such a parameter is there.
+        postgresql: { parameters: { "pg_stat_statements.max": "1000" }, pg_hba: ["hostnossl all all all reject"] },
+        storage: { size: "4Gi", storageClass },
+      },
+    },
+  ];
+  await until("the operator's webhook", 90, async () => {
+    try {
+      await kubectl(
+        target,
+        ["-n", namespace, "apply", "--server-side", "-f", "-"],
+        objects.map((object) => JSON.stringify(object)).join("\n---\n"),
+      );
+      return true;
+    } catch {
+      return undefined;
+    }
+  });
+  await bringUpLegacy({ ...legacyTarget(), size: "40MB", seed: 3, image: "docker.io/library/postgres:15" });
+  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
+  settings = {
+    kubeconfig: target.kubeconfig,
+    context: target.context,
+    namespace,
+    source: {
+      host: "postgres",
+      port: 5432,
+      database: "naytifedb",
+      user: "naytife",
+      secretName: "postgres-secret",
+      secretKey: "POSTGRES_PASSWORD",
+    },
+    target: {
+      cluster: "naytife-postgres",
+      database: "naytifedb",
+      owner: "naytife",
+      secretName: "cnpg-cluster-secret",
+      searchPath: ["naytife_schema", "public"],
+    },
+    image: "",
+    jobs: 2,
+    dump: { size: "1Gi", storageClass },
+  };
+}, 300_000);
+
+afterAll(async () => {
+  await k("delete", "cluster.postgresql.cnpg.io", "naytife-postgres", "--ignore-not-found");
+  await takeDownLegacy(legacyTarget());
+  await kubectl(target, ["delete", "namespace", namespace, "--wait=false"]);
+  await kubectl(target, ["delete", "storageclass", storageClass]);
+}, 120_000);
+
+test("a wrong password of the source is told, and nothing was changed", async () => {
+  const { code, output, errors } = await engine({ source: { ...settings.source, secretName: "wrong" } });
+  expect(code).toBe(1);
+  expect(output).toBe("");
+  expect(errors).toContain("password authentication failed");
+  expect(errors).toContain("Nothing was changed");
+  expect(await frozen()).toBe("0");
+}, 60_000);
+
+test.each([
+  ["another context", { context: "nowhere" }, /no context nowhere; it has: /],
+  ["a Secret that is not there", { source: { secretName: "absent" } }, /no Secret absent/],
+  ["a database that is not there", { source: { database: "elsewhere" } }, /no database elsewhere; it has: naytifedb/],
+  ["too little room for the dump", { dump: { size: "1Mi" } }, /the dump volume has 1\.0 MB free/],
+])(
+  "%s is told before anything changed",
+  async (_what, change, message) => {
+    const changes = Object.fromEntries(
+      Object.entries(change).map(([key, value]) => {
+        const before: unknown = settings[key as keyof Settings];
+        return [key, typeof before === "object" ? { ...before, ...(value as object) } : value];
+      }),
+    );
+    const { code, errors } = await engine(changes);
+    expect(errors).toMatch(message);
+    expect(errors).toContain("Nothing was changed");
+    expect(code).toBe(1);
+    expect(await frozen()).toBe("0");
+  },
+  60_000,
+);
+
+test("a target that holds something is refused by the name of what it holds", async () => {
+  await primary("CREATE TABLE naytife_schema.somebodys (id int)");
+  const { code, errors } = await engine();
+  await primary("DROP TABLE naytife_schema.somebodys");
+  expect(errors).toContain("relation naytife_schema.somebodys");
+  expect(errors).toContain("Nothing was changed");
+  expect(code).toBe(1);
+}, 60_000);
+
+test("its pod killed in the dump, then in the restore: the target is untouched, and the next run goes on", async () => {
+  for (const [pattern, after] of [
+    [/dump …/, 200],
+    [/restore …/, 800],
+  ] as const) {
+    const pod = killPodAt(pattern, after);
+    const { code, errors } = await engine({}, pod.onLine);
+    await pod.killed();
+    expect(errors).toContain("ended from outside");
+    expect(code).toBe(1);
+    expect(await primary("SELECT count(*) FROM pg_class WHERE relnamespace = 'naytife_schema'::regnamespace")).toBe(
+      "0",
+    );
+  }
+}, 120_000);
+
+test("with the engine killed and a writer beside it: done by the next run, and nothing that was acknowledged is lost", async () => {
+  // Let go as docs/migration.md says, so that the writer has something to write to.
+  await legacyPod("ALTER DATABASE naytifedb RESET default_transaction_read_only");
+  const writer = await startWriter(legacyTarget(), { name: "writer", periodMilliseconds: 50, durationSeconds: 300 });
+  const first = await engine({}, (line, kill) => {
+    if (line.includes("restore …")) kill();
+  });
+  expect(first.code).not.toBe(0);
+  const second = await engine();
+  expect(second.errors).toContain("it is followed");
+  expect(second.code).toBe(0);
+  const log = await stopWriter(writer);
+  expect(log.acknowledged.length).toBeGreaterThan(10);
+  expect(log.errors.length).toBeGreaterThan(0);
+  const lost = await missing(log.acknowledged, async (sql) =>
+    (await primary(sql)).split("\n").map((line) => line.split("|")),
+  );
+  expect(lost).toEqual([]);
+
+  const report = JSON.parse(second.output) as MigrationReport;
+  expect(report.schema.equal).toBe(true);
+  expect(report.tables.length).toBeGreaterThan(50);
+  expect(report.rows).toBe(report.tables.reduce((sum, { rows }) => sum + rows, 0));
+  const orders = report.tables.filter(({ table }) => table.startsWith("naytife_schema.orders"));
+  expect(String(orders.reduce((sum, { rows }) => sum + rows, 0))).toBe(
+    await primary("SELECT count(*) FROM naytife_schema.orders"),
+  );
+}, 180_000);
+
+test("the source is sealed, not restarted; the application's role logs in with the target's password and is no superuser", async () => {
+  expect(await legacyPod("SELECT datallowconn FROM pg_database WHERE datname = 'naytifedb'")).toBe("f");
+  expect(
+    await k("get", "pods", "-l", "app=postgres", "-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"),
+  ).toBe("0");
+  expect(await primary("SELECT rolsuper FROM pg_roles WHERE rolname = 'naytife'")).toBe("f");
+  expect(await primary("SELECT count(*) FROM pg_roles WHERE rolname = 'naytife_migration'")).toBe("0");
+  const login = [
+    "env",
+    `PGPASSWORD=${targetPassword}`,
+    "psql",
+    "-XAt",
+    "-h",
+    "naytife-postgres-rw",
+    "-U",
+    "naytife",
+    "naytifedb",
+    "-c",
+    "SELECT count(*) > 0 FROM naytife_schema.orders",
+  ];
+  expect((await k("exec", "naytife-postgres-1", "-c", "postgres", "--", ...login)).trim()).toBe("t");
+  expect(await k("get", "job,secret,configmap", "-l", "naytife.com/cluster=naytife-postgres", "-o", "name")).toBe("");
+  expect(await k("get", "pvc", "naytife-postgres-migration-dump", "-o", "name")).toContain(
+    "naytife-postgres-migration-dump",
+  );
+});
+
+test("a second run changes nothing and prints the same report", async () => {
+  const state =
+    "SELECT oid || ' ' || (SELECT report FROM naytife_migration.marker) FROM pg_database WHERE datname = 'naytifedb'";
+  const before = await primary(state, "postgres");
+  const { code, output, errors } = await engine();
+  expect(code).toBe(0);
+  expect(errors).toContain("already done");
+  expect(JSON.parse(output)).toEqual(JSON.parse(before.slice(before.indexOf(" ") + 1)));
+  expect(await primary(state, "postgres")).toBe(before);
+}, 30_000);
+
+test("the comparison finds one changed row, one missing row, one dropped comment, one moved sequence", async () => {
+  await legacyPod("ALTER DATABASE naytifedb WITH ALLOW_CONNECTIONS true");
+  await until("the legacy pod", 30, async () =>
+    (await podQuery(connect(legacyTarget()), namespace, "SELECT 1")).length === 1 ? true : undefined,
+  );
+  expect((await engine({}, undefined, ["verify"])).code).toBe(0);
+  await primary(
+    "UPDATE naytife_schema.customers SET email = email || 'x' WHERE id = (SELECT min(id) FROM naytife_schema.customers)",
+  );
+  await primary("DELETE FROM naytife_schema.inventory WHERE ctid = (SELECT min(ctid) FROM naytife_schema.inventory)");
+  await primary(
+    "SELECT setval(seqrelid::regclass, seqmax - 1) FROM pg_sequence WHERE seqrelid = pg_get_serial_sequence('naytife_schema.customers', 'id')::regclass",
+  );
+  const damaged = await engine({}, undefined, ["verify"]);
+  expect(damaged.code).toBe(1);
+  expect(damaged.errors).toContain("table naytife_schema.customers: other contents");
+  expect(damaged.errors).toMatch(
+    /table naytife_schema\.inventory: other contents, rows is \d+ in the source and \d+ in the copy/,
+  );
+  expect(damaged.errors).toMatch(/sequence naytife_schema\.\S+: last_value is \d+/);
+  await primary("COMMENT ON TABLE naytife_schema.customers IS 'another comment'");
+  const redefined = await engine({}, undefined, ["verify"]);
+  expect(redefined.errors).toContain("another comment");
+  expect(redefined.code).toBe(1);
+}, 120_000);
+
+test("no secret was said, nor lies in what stays", async () => {
+  const encoded = await k("get", "secret", "postgres-secret", "-o", "jsonpath={.data.POSTGRES_PASSWORD}");
+  const secrets = [targetPassword, Buffer.from(encoded, "base64").toString(), "not-the-password", "SCRAM-SHA-256$"];
+  const kept = await primary("SELECT string_agg(t::text, ' ') FROM naytife_migration.marker t", "postgres");
+  for (const secret of secrets) {
+    expect(secret.length).toBeGreaterThan(8);
+    expect(said.includes(secret)).toBe(false);
+    expect(kept.includes(secret)).toBe(false);
+  }
+});

@@ -1,0 +1,215 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { humanBytes, Narrator, parseEvent } from "../../migration/engine/events";
+import { configMap, job, labels, objectNames, secret } from "../../migration/engine/manifests";
+import { scramVerifier } from "../../migration/engine/scram";
+import { bytesOf, literal, readSettings, type Settings } from "../../migration/engine/settings";
+
+const settings: Settings = {
+  kubeconfig: "",
+  context: "",
+  namespace: "naytife",
+  source: {
+    host: "postgres",
+    port: 5432,
+    database: "naytifedb",
+    user: "naytife",
+    secretName: "postgres-secret",
+    secretKey: "POSTGRES_PASSWORD",
+  },
+  target: {
+    cluster: "naytife-postgres",
+    database: "naytifedb",
+    owner: "naytife",
+    secretName: "cnpg-cluster-secret",
+    searchPath: ["naytife_schema", 'odd "one"'],
+  },
+  image: "",
+  jobs: 3,
+  dump: { size: "10Gi", storageClass: "" },
+};
+const run = { id: "run", mode: "migrate", image: "postgresql:17", targetFree: 5, sourceHost: "10.0.0.1" } as const;
+
+test("the SCRAM verifier is RFC 7677's", () => {
+  const salt = Buffer.from("W22ZaJ0SNY7soEsUEjb6gQ==", "base64");
+  expect(scramVerifier("pencil", salt, 4096)).toBe(
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
+  );
+  expect(scramVerifier("pencil")).not.toBe(scramVerifier("pencil"));
+});
+
+test("the settings are read from one variable, and its absence is told", () => {
+  expect(readSettings({ NAYTIFE_MIGRATION: JSON.stringify(settings) })).toEqual(settings);
+  expect(() => readSettings({})).toThrow("NAYTIFE_MIGRATION is not set");
+});
+
+test.each([
+  ["plain", "'plain'"],
+  ["it's", "'it''s'"],
+  ["back\\slash'", "E'back\\\\slash'''"],
+])("%s as a literal", (text, expected) => {
+  expect(literal(text)).toBe(expected);
+});
+
+test.each([
+  ["10Gi", 10 * 2 ** 30],
+  ["1.5Mi", 1.5 * 2 ** 20],
+  ["500M", 5e8],
+  ["3k", 3000],
+  ["2Ki", 2048],
+  ["128", 128],
+  ["1e9", 1e9],
+])("%s is %d bytes", (quantity, bytes) => {
+  expect(bytesOf(quantity)).toBe(bytes);
+});
+
+test.each(["", "10 Gi", "Gi", "10GB", "-1"])("%p is no size", (text) => {
+  expect(() => bytesOf(text)).toThrow("is not a size such as 10Gi");
+});
+
+test("an event is told from a tool's own line", () => {
+  expect(parseEvent('{"phase":"dump","event":"note","text":"a"}')).toEqual({ phase: "dump", event: "note", text: "a" });
+  expect(parseEvent("pg_restore: error: no")).toBeUndefined();
+  expect(parseEvent('{"phase":"dump","eve')).toBeUndefined();
+});
+
+test("progress says how far, how fast, how long and at what", () => {
+  const narrator = new Narrator();
+  narrator.line({ phase: "restore", event: "started" }, 0);
+  const event = {
+    phase: "restore",
+    event: "progress",
+    done: 20e6,
+    total: 60e6,
+    unit: "bytes",
+    item: "orders",
+  } as const;
+  expect(narrator.line(event, 10_000)).toBe("restore: 20.0 MB of 60.0 MB, 2.0 MB/s, 20 s left, orders");
+  const unknown = {
+    phase: "dump",
+    event: "progress",
+    done: 500,
+    total: null,
+    unit: "bytes written",
+    item: "",
+  } as const;
+  expect(narrator.line(unknown, 1000)).toContain("dump: 500 B, 500 B/s");
+  expect(narrator.line({ phase: "dump", event: "failed", text: "x" }, 0)).toBeUndefined();
+});
+
+test.each([
+  [0, "0 B"],
+  [999, "999 B"],
+  [1000, "1.0 kB"],
+  [1_234_567, "1.2 MB"],
+  [5e12, "5.0 TB"],
+])("%d bytes are %s", (bytes, text) => {
+  expect(humanBytes(bytes)).toBe(text);
+});
+
+describe("the Job", () => {
+  const manifest = job(settings, run);
+  const container = manifest.spec?.template.spec?.containers[0];
+  const variable = (name: string) => container?.env?.find((entry) => entry.name === name);
+
+  test("holds no password, only where each is kept", () => {
+    for (const name of ["SOURCE_PASSWORD", "TARGET_PASSWORD", "TARGET_OWNER_PASSWORD"]) {
+      expect(variable(name)?.value).toBeUndefined();
+      expect(variable(name)?.valueFrom?.secretKeyRef?.key).toBeTruthy();
+    }
+    const everything = JSON.stringify([manifest, configMap(settings)]);
+    expect(everything).not.toContain("the-password");
+    expect(secret(settings, "the-password").stringData?.password).toBe("the-password");
+  });
+
+  test("is one at a time, begins suspended, and is not repeated by Kubernetes", () => {
+    expect(manifest.metadata?.name).toBe("naytife-postgres-migration");
+    expect(manifest.spec).toMatchObject({ suspend: true, backoffLimit: 0 });
+    expect(manifest.metadata?.labels).toEqual(labels(settings));
+    expect(objectNames(settings).dump).toBe("naytife-postgres-migration-dump");
+  });
+
+  test("fits a namespace with the restricted security standard", () => {
+    expect(manifest.spec?.template.spec?.securityContext).toMatchObject({
+      runAsNonRoot: true,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    expect(container?.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
+    expect(manifest.spec?.template.spec?.automountServiceAccountToken).toBe(false);
+  });
+
+  test("gets the settings and the run", () => {
+    expect(variable("SOURCE_HOST")?.value).toBe("10.0.0.1");
+    expect(variable("TARGET_HOST")?.value).toBe("naytife-postgres-rw");
+    expect(variable("JOBS")?.value).toBe("3");
+    expect(variable("SEARCH_PATH")?.value).toBe('"naytife_schema", "odd ""one"""');
+    expect(variable("DUMP_CAPACITY")?.value).toBe(String(10 * 2 ** 30));
+    expect(container?.command).toEqual(["bash", "/migration/migrate.sh", "migrate"]);
+  });
+});
+
+test("every script that migrate.sh reads comes with the ConfigMap", () => {
+  const data = configMap(settings).data ?? {};
+  const parts = /for part in (.*); do/.exec(data["migrate.sh"] ?? "")?.[1]?.split(" ") ?? [];
+  expect(parts.length).toBeGreaterThan(5);
+  for (const part of parts) expect(Object.keys(data)).toContain(`${part}.sh`);
+  for (const text of Object.values(data)) {
+    for (const [, file] of text.matchAll(/\$SCRIPTS\/([a-z]+\.(?:sql|awk))/g))
+      expect(Object.keys(data)).toContain(file);
+  }
+});
+
+describe("a schema dump of two majors comes out the same", () => {
+  const script = path.join(__dirname, "../../migration/job/normalise.awk");
+  const normalise = (text: string, major: number) =>
+    execFileSync("awk", ["-v", `major=${major}`, "-f", script], { input: text })
+      .toString()
+      .trimEnd();
+
+  test.each([
+    [
+      "a policy's roles",
+      'CREATE POLICY p ON t TO zed, "A b", mid USING ((a = b));',
+      'CREATE POLICY p ON t TO "A b", mid, zed USING ((a = b));',
+    ],
+    [
+      "a collation's locale",
+      "CREATE COLLATION c (provider = icu, locale = 'en-u-kn-true');",
+      "CREATE COLLATION c (provider = icu, locale = 'en-u-kn');",
+    ],
+    ["MAINTAIN alone", "GRANT MAINTAIN ON TABLE t TO naytife;", ""],
+    ["MAINTAIN among others", "GRANT SELECT,MAINTAIN,UPDATE ON TABLE t TO a;", "GRANT SELECT,UPDATE ON TABLE t TO a;"],
+    [
+      "all there was",
+      "REVOKE SELECT,INSERT,REFERENCES,DELETE,TRIGGER,TRUNCATE,UPDATE ON TABLE t FROM a;",
+      "REVOKE ALL ON TABLE t FROM a;",
+    ],
+    [
+      "a view's columns",
+      'CREATE VIEW v AS\n SELECT t.a,\n    "T"."b c"\n   FROM s.t;',
+      'CREATE VIEW v AS\n SELECT a,\n    "b c"\n   FROM t;',
+    ],
+  ])("%s", (_what, before, after) => {
+    expect(normalise(before, 15)).toBe(after);
+  });
+
+  test("and nothing else is touched", () => {
+    const table = "CREATE TABLE s.t (\n    a text DEFAULT 'x.y'::text\n);\nGRANT SELECT ON TABLE s.t TO a;";
+    expect(normalise(table, 15)).toBe(table);
+    const view = "CREATE VIEW v AS\n SELECT t.a\n   FROM s.t;";
+    expect(normalise(view, 16)).toBe(view);
+    expect(normalise(`${view}\n${table}`, 15).endsWith(table)).toBe(true);
+  });
+});
+
+test("no script turns tracing on", () => {
+  const directory = path.join(__dirname, "../../migration/job");
+  for (const file of fs.readdirSync(directory)) {
+    expect(fs.readFileSync(path.join(directory, file), "utf8")).not.toMatch(/set -[a-z]*x|xtrace/);
+  }
+});
