@@ -41,7 +41,6 @@ export class Connection extends pulumi.ComponentResource {
         metadata: {
           name: names.connectionSecret,
           namespace: args.namespace,
-          annotations: { "pulumi.com/patchForce": "true" },
         },
         type: "Opaque",
         data: secretData({

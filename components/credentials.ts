@@ -37,8 +37,6 @@ export class Credentials extends pulumi.ComponentResource {
           namespace: args.namespace,
           // The operator gives the role the new password when the Secret changes.
           labels: { "cnpg.io/reload": "true" },
-          // Whoever wrote the password before, the stack's is the one that holds.
-          annotations: { "pulumi.com/patchForce": "true" },
         },
         type: "kubernetes.io/basic-auth",
         data: secretData({ username: this.username, password: this.password }),

@@ -18,6 +18,8 @@ export interface KubernetesProviderArgs {
  * - enableSecretMutable, enableConfigMapMutable: a rotated password updates the Secret; otherwise it would be deleted and
  *   made anew under the running operator.
  * - upsertExistingObjects: after a lost stack state, `up` adopts what is there.
+ * - enablePatchForce: what the program declares is the program's. A field that somebody edited, or that our former self with
+ *   the lost state applied, is set again instead of refused as a conflict; fields that the program leaves out stay others'.
  */
 export function kubernetesProvider(name: string, args: KubernetesProviderArgs): kubernetes.Provider {
   return new kubernetes.Provider(name, {
@@ -27,5 +29,6 @@ export function kubernetesProvider(name: string, args: KubernetesProviderArgs): 
     enableSecretMutable: true,
     enableConfigMapMutable: true,
     upsertExistingObjects: true,
+    enablePatchForce: true,
   });
 }

@@ -35,6 +35,7 @@ describe("the provider", () => {
       enableSecretMutable: "true",
       enableConfigMapMutable: "true",
       upsertExistingObjects: "true",
+      enablePatchForce: "true",
     });
   });
 

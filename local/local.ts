@@ -1,0 +1,126 @@
+/** `npm run local`: from a fresh clone to a migrated database that answers. Every step does nothing where it is done already. */
+import type { OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { defaultStateDirectory, openStack } from "./engine/stack";
+import { up } from "./kubernetes/cluster";
+import { connect, expectAnswer } from "./legacy/cluster";
+import { bringUpLegacy } from "./legacy/legacy";
+import type { MigrationReport } from "../migration/migration";
+import { step } from "./progress";
+import { localStackConfig } from "./stack-config";
+
+const usage = `npm run local -- [options]
+
+Brings up a legacy PostgreSQL with data, the stack "local", and moves the data. Run it again: what is done stays as it is.
+
+  --name NAME          embedded cluster (default: local)
+  --nodes N            its nodes, 1 to 3 (default: 1)
+  --size SIZE          legacy database, 10MB to 10GB (default: 100MB)
+  --seed N             what the legacy data is made from (default: 1)
+  --context NAME       a cluster of yours instead of the embedded one. Nothing is touched there but what the stack declares:
+                       no legacy database is made, and where none is, nothing is migrated
+  --kubeconfig PATH    where that context is (default: $KUBECONFIG, ~/.kube/config)
+  --show-secrets       print the URLs in clear for --context too
+`;
+
+/** What a stack is run against. */
+interface Ground {
+  readonly config: Record<string, string>;
+  /** The stack's state lives and dies with the cluster. */
+  readonly stateDirectory: string;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      name: { type: "string", default: "local" },
+      nodes: { type: "string", default: "1" },
+      size: { type: "string", default: "100MB" },
+      seed: { type: "string", default: "1" },
+      context: { type: "string" },
+      kubeconfig: { type: "string" },
+      "show-secrets": { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(usage);
+    return;
+  }
+  const ground =
+    values.context === undefined
+      ? await embedded(values.name, wholeNumber("nodes", values.nodes), values.size, wholeNumber("seed", values.seed))
+      : await existing(values.context, values.kubeconfig);
+
+  const stack = await openStack({
+    stack: "local",
+    config: ground.config,
+    stateDirectory: ground.stateDirectory,
+    backend: pathToFileURL(join(ground.stateDirectory, "backend")).href,
+  });
+  step("pulumi up: stack local");
+  const { outputs } = await bringUp(stack);
+  print(outputs, values.context === undefined || values["show-secrets"]);
+}
+
+/** @throws without Pulumi's own words, which were streamed already */
+async function bringUp(stack: Stack): Promise<UpResult> {
+  try {
+    return await stack.up({
+      onOutput: (text) => process.stderr.write(text),
+      suppressOutputs: true,
+      color: process.stderr.isTTY ? "always" : "never",
+    });
+  } catch (error) {
+    throw new Error(
+      "`pulumi up` did not finish; the reason is above. Mend it and run this again: what is done stays done.",
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+async function embedded(name: string, nodes: number, size: string, seed: number): Promise<Ground> {
+  const cluster = await up({ name, nodes });
+  await bringUpLegacy({ ...cluster, namespace: "naytife", size, seed, image: cluster.legacyImage });
+  return { config: await localStackConfig(cluster), stateDirectory: join(cluster.stateDirectory, "pulumi") };
+}
+
+/** Says what is wrong with a context before anything is asked of Pulumi. */
+async function existing(context: string, kubeconfig = ""): Promise<Ground> {
+  await expectAnswer(connect({ kubeconfig, context, namespace: "naytife" }));
+  step(`context ${context}: answers`);
+  return {
+    config: { kubeContext: context, ...(kubeconfig === "" ? {} : { kubeconfig }) },
+    stateDirectory: join(defaultStateDirectory(), "contexts", encodeURIComponent(context)),
+  };
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text))
+    throw new Error(`--${option} is ${JSON.stringify(text)}; allowed: a whole number. Nothing was changed.`);
+  return Number(text);
+}
+
+/** The outputs, on standard output. A throw-away cluster's URLs are printed in clear: they are what was asked for. */
+function print(outputs: OutputMap, inClear: boolean): void {
+  for (const [name, { value, secret }] of Object.entries(outputs)) {
+    if (name === "readme" || name === "migrationReport") continue;
+    process.stdout.write(`${name} = ${secret && !inClear ? "[secret]" : String(value)}\n`);
+  }
+  const report = outputs["migrationReport"]?.value as MigrationReport | undefined;
+  if (report === undefined) return;
+  const { tables, rows, completed, source, target, warnings } = report;
+  process.stdout.write(
+    `migration = ${tables.length} tables and ${rows} rows, equal on both sides, from PostgreSQL ${source.version} to ${target.version}, ${completed}\n`,
+  );
+  for (const warning of warnings) process.stdout.write(`  note: ${warning}\n`);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,19 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { EmbeddedCluster } from "./kubernetes/cluster";
+
+/**
+ * What the `local` stack needs to hear about an embedded cluster: where it is, and which images and manifest it has. The
+ * rest is Pulumi.local.yaml's.
+ */
+export async function localStackConfig(cluster: EmbeddedCluster): Promise<Record<string, string>> {
+  const manifest = await readFile(cluster.operatorManifest);
+  return {
+    kubeconfig: cluster.kubeconfig,
+    kubeContext: cluster.context,
+    operatorManifest: cluster.operatorManifest,
+    operatorManifestSha256: createHash("sha256").update(manifest).digest("hex"),
+    postgresImage: cluster.postgresImage,
+    poolerImage: cluster.poolerImage,
+  };
+}

@@ -1,0 +1,278 @@
+/**
+ * The whole story, in the order in which it happens to a person: a legacy database with orders in it, `up`, the plan's Phase 9,
+ * `up` again, drift, a lost state, and destroy. Each test goes on where the one before it ended.
+ */
+import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { openStack } from "../../local/engine/stack";
+import { up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
+import { bringUpLegacy } from "../../local/legacy/legacy";
+import { localStackConfig } from "../../local/stack-config";
+import { kubectl, psqlInPod, until } from "./kubectl";
+
+const namespace = "naytife";
+const minutes = 60_000;
+
+let cluster: EmbeddedCluster;
+let scratch: string;
+let stack: Stack;
+let outputs: OutputMap;
+let imageOfDatabase: string;
+
+/** A backend of its own for each state that a test begins with. */
+async function open(backend: string, config: Record<string, string> = {}): Promise<Stack> {
+  return openStack({
+    stack: "local",
+    stateDirectory: scratch,
+    backend: pathToFileURL(join(scratch, backend)).href,
+    config: { ...(await localStackConfig(cluster)), ...config },
+  });
+}
+
+const get = (...args: string[]) => kubectl(cluster, ["-n", namespace, "get", ...args]);
+const field = async (path: string, ...args: string[]) => (await get(...args, "-o", `jsonpath=${path}`)).trim();
+const primary = () =>
+  field("{.items[0].metadata.name}", "pod", "-l", "cnpg.io/cluster=naytife-postgres,cnpg.io/instanceRole=primary");
+const inTarget = async (sql: string, database = "naytifedb") =>
+  psqlInPod(cluster, { namespace, name: await primary(), user: "postgres" }, database, sql);
+const inLegacy = (sql: string, database = "naytifedb") =>
+  psqlInPod(cluster, { namespace, name: "deploy/postgres", user: "naytife" }, database, sql);
+/** From a client pod, with the URL on standard input: never in a command's text. */
+const fromApplication = (url: string, sql: string) =>
+  kubectl(
+    cluster,
+    [
+      "-n",
+      namespace,
+      "exec",
+      "-i",
+      "deploy/application",
+      "--",
+      "bash",
+      "-c",
+      'IFS= read -r url; exec psql -XAtq "$url"',
+    ],
+    `${url}\n${sql}\n`,
+  );
+
+/** Rows of each table of the shop, exact, and a hash of them that no order changes. */
+const fingerprint = `
+  SELECT format('%I.%I', n.nspname, c.relname),
+         (xpath('/row/f/text()', query_to_xml(format(
+           'SELECT count(*) || '':'' || coalesce(sum((''x'' || substr(md5(t::text), 1, 12))::bit(48)::bigint), 0) AS f FROM ONLY %I.%I t',
+           n.nspname, c.relname), false, true, '')))[1]
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.relkind = 'r' AND n.nspname IN ('hydra', 'naytife_schema') ORDER BY 1 COLLATE "C";`;
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), "naytife-story-"));
+  cluster = await up({ name: "e2e" });
+  imageOfDatabase = (await localStackConfig(cluster))["postgresImage"]!;
+  await bringUpLegacy({ ...cluster, namespace, size: "20MB", seed: 7, image: cluster.legacyImage });
+}, 10 * minutes);
+
+afterAll(() => {
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const log: string[] = [];
+const quietly = { onOutput: (text: string) => log.push(text), color: "never" } as const;
+
+test(
+  "up brings up operator, cluster and pooler, and migrates",
+  async () => {
+    stack = await open("first");
+    const result = await stack.up(quietly);
+    outputs = result.outputs;
+    expect(result.summary.result).toBe("succeeded");
+    expect(outputs["DATABASE_URL"]).toMatchObject({ secret: true });
+    expect(outputs["migrationReport"]?.value).toMatchObject({ schema: { equal: true } });
+  },
+  20 * minutes,
+);
+
+test("the cluster is healthy, its primary runs and is found by label", async () => {
+  expect(await field("{.status.phase}", "cluster.postgresql.cnpg.io", "naytife-postgres")).toBe(
+    "Cluster in healthy state",
+  );
+  expect(await field("{.status.phase}", "pod", await primary())).toBe("Running");
+});
+
+test("the pooler is ready", async () => {
+  expect(await field("{.status.phase}", "pooler.postgresql.cnpg.io", "naytife-postgres-pooler")).toBe("active");
+  expect(await field("{.status.availableReplicas}", "deployment", "naytife-postgres-pooler")).toBe("2");
+});
+
+test(
+  "a Deployment that takes DATABASE_URL from the Secret becomes ready",
+  async () => {
+    const application = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "application", namespace },
+      spec: {
+        selector: { matchLabels: { app: "application" } },
+        template: {
+          metadata: { labels: { app: "application" } },
+          spec: {
+            terminationGracePeriodSeconds: 1,
+            containers: [
+              {
+                name: "application",
+                image: imageOfDatabase,
+                imagePullPolicy: "IfNotPresent",
+                command: ["sleep", "infinity"],
+                envFrom: [{ secretRef: { name: "naytife-postgres-connection" } }],
+                readinessProbe: {
+                  exec: { command: ["bash", "-c", 'psql -XAtqc "SELECT 1" "$DATABASE_URL"'] },
+                  timeoutSeconds: 5,
+                },
+              },
+            ],
+          },
+        },
+      },
+    };
+    await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify(application));
+    await kubectl(cluster, ["-n", namespace, "rollout", "status", "deployment/application", "--timeout=120s"]);
+  },
+  3 * minutes,
+);
+
+test("the stack's URLs answer from a pod, to the database and through the pooler", async () => {
+  const pooled = outputs["DATABASE_URL"]!.value as string;
+  const direct = outputs["DATABASE_URL_DIRECT"]!.value as string;
+  expect(pooled).toMatch(
+    /^postgresql:\/\/naytife:[^@]+@naytife-postgres-pooler\.naytife\.svc:5432\/naytifedb\?sslmode=require$/,
+  );
+  expect(direct).toContain("@naytife-postgres-rw.naytife.svc:5432/");
+  const question = "SELECT current_user, current_database(), current_setting('search_path'), count(*) > 0 FROM orders;";
+  for (const url of [pooled, direct])
+    expect((await fromApplication(url, question)).trim()).toBe("naytife|naytifedb|naytife_schema, public|t");
+});
+
+test(
+  "the data is the legacy's, table by table",
+  async () => {
+    const there = await inTarget(fingerprint);
+    expect(there.split("\n").length).toBeGreaterThan(20);
+    // The migration has sealed the legacy database: it is opened for the comparison only.
+    await inLegacy("ALTER DATABASE naytifedb ALLOW_CONNECTIONS true", "postgres");
+    try {
+      expect(await inLegacy(fingerprint)).toBe(there);
+    } finally {
+      await inLegacy("ALTER DATABASE naytifedb ALLOW_CONNECTIONS false", "postgres");
+    }
+  },
+  2 * minutes,
+);
+
+test(
+  "up again changes nothing",
+  async () => {
+    const before = await inTarget("SELECT completed FROM naytife_migration.marker", "postgres");
+    const again = await stack.up({ ...quietly, expectNoChanges: true });
+    expect(Object.keys(again.summary.resourceChanges ?? {})).toEqual(["same"]);
+    expect(await inTarget("SELECT completed FROM naytife_migration.marker", "postgres")).toBe(before);
+  },
+  5 * minutes,
+);
+
+test(
+  "drift is seen by a refreshing preview and mended by up",
+  async () => {
+    const pooler = ["pooler.postgresql.cnpg.io", "naytife-postgres-pooler"] as const;
+    const patch = JSON.stringify({ spec: { pgbouncer: { parameters: { max_db_connections: "7" } } } });
+    await kubectl(cluster, ["-n", namespace, "patch", ...pooler, "--type=merge", "-p", patch]);
+    const seen: string[] = [];
+    await stack.preview({
+      ...quietly,
+      refresh: true,
+      onEvent: ({ resourcePreEvent: event }: EngineEvent) => {
+        if (event?.metadata.op === "update") seen.push(event.metadata.urn.split("::").at(-1)!);
+      },
+    });
+    expect(seen).toContain("naytife-postgres-pooler");
+    await stack.up({ ...quietly, refresh: true });
+    expect(await field("{.spec.pgbouncer.parameters.max_db_connections}", ...pooler)).toBe("25");
+  },
+  5 * minutes,
+);
+
+test(
+  "a lost stack state plus up adopts what is there and moves nothing",
+  async () => {
+    const sentinel = "SELECT count(*) FROM naytife_schema.orders";
+    const marker = "SELECT run, completed FROM naytife_migration.marker";
+    const [orders, moved] = [await inTarget(sentinel), await inTarget(marker, "postgres")];
+    const name = await field("{.metadata.uid}", "cluster.postgresql.cnpg.io", "naytife-postgres");
+    stack = await open("second");
+    const result = await stack.up(quietly);
+    outputs = result.outputs;
+    expect(await field("{.metadata.uid}", "cluster.postgresql.cnpg.io", "naytife-postgres")).toBe(name);
+    expect(await inTarget(sentinel)).toBe(orders);
+    expect(await inTarget(marker, "postgres")).toBe(moved);
+    // The password is a new one then, everywhere at once.
+    const url = outputs["DATABASE_URL"]!.value as string;
+    await until("the new password works through the pooler", 60, async () =>
+      fromApplication(url, "SELECT 'in';").then(
+        (answer) => (answer.trim() === "in" ? answer : undefined),
+        () => undefined,
+      ),
+    );
+  },
+  10 * minutes,
+);
+
+test("no secret lies in the state, in the log, or in what the migration made", async () => {
+  const passwords = [new URL(outputs["DATABASE_URL"]!.value as string).password];
+  passwords.push(
+    Buffer.from(await field("{.data.POSTGRES_PASSWORD}", "secret", "postgres-secret"), "base64").toString(),
+  );
+  const exported = JSON.stringify(await stack.exportStack());
+  const made = await get("configmap,job,pod,event", "-o", "yaml");
+  for (const password of passwords) {
+    expect(password.length).toBeGreaterThan(12);
+    for (const [where, text] of Object.entries({ exported, made, log: log.join("\n") }))
+      if (text.includes(password)) throw new Error(`a password lies in clear in: ${where}`);
+  }
+});
+
+test(
+  "with production's protection, destroy is refused and changes nothing",
+  async () => {
+    stack = await open("second", { protect: "true", retainOnDelete: "true" });
+    await stack.up(quietly);
+    await expect(stack.destroy(quietly)).rejects.toThrow(/protect/);
+    expect(await inTarget("SELECT count(*) > 0 FROM naytife_schema.orders")).toBe("t");
+  },
+  10 * minutes,
+);
+
+test(
+  "once unprotected, destroy forgets the database and leaves it running",
+  async () => {
+    stack = await open("second", { protect: "false", retainOnDelete: "true" });
+    await stack.up(quietly);
+    await stack.destroy(quietly);
+    expect(await inTarget("SELECT count(*) > 0 FROM naytife_schema.orders")).toBe("t");
+  },
+  10 * minutes,
+);
+
+test(
+  "the local stack's destroy removes the cluster and leaves the legacy database",
+  async () => {
+    stack = await open("third");
+    await stack.up(quietly);
+    await stack.destroy(quietly);
+    expect((await get("cluster.postgresql.cnpg.io", "-o", "name")).trim()).toBe("");
+    expect(await field("{.status.availableReplicas}", "deployment", "postgres")).toBe("1");
+    await inLegacy("ALTER DATABASE naytifedb ALLOW_CONNECTIONS true", "postgres");
+    expect(await inLegacy("SELECT count(*) > 0 FROM naytife_schema.orders")).toBe("t");
+  },
+  15 * minutes,
+);
