@@ -89,8 +89,8 @@ export async function killNode(node: NodePlan): Promise<void> {
   const init = await findInit(node);
   if (init === undefined) return;
   process.kill(init, "SIGKILL");
-  // The kernel keeps it until every process of its namespace is gone.
-  for (let attempt = 0; existsSync(`/proc/${init}`) && (await findInit(node)) !== undefined; attempt++) {
+  // The kernel keeps it, without a command line, until every process of its namespace is gone.
+  for (let attempt = 0; existsSync(`/proc/${init}`); attempt++) {
     if (attempt === 600)
       throw new Error(`The node ${node.name} (process ${init}) does not end. Its state was left untouched.`);
     await sleep(50);
