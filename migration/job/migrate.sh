@@ -47,8 +47,8 @@ migrate)
   restore
   verify
   cut_over
+  event finished-all "$TARGET_DATABASE holds the data"
   ;;
 verify) verify_only ;;
 *) fail "unknown mode ${1}" "Give migrate or verify." ;;
 esac
-event finished-all "$TARGET_DATABASE holds the data"

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { up } from "../../local/kubernetes/cluster";
-import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
+import { bringUpLegacy, connectionSecret, takeDownLegacy } from "../../local/legacy/legacy";
 import { connect, podQuery } from "../../local/legacy/cluster";
 import { missing, startWriter, stopWriter } from "../../local/legacy/writer";
 import type { Settings } from "../../migration/engine/settings";
@@ -11,6 +11,7 @@ import { kubectl, psqlInPod, until, type Target } from "./kubectl";
 
 const namespace = `migration-${Date.now().toString(36)}`;
 const storageClass = `${namespace}-local-path`;
+const legacyImage = "docker.io/library/postgres:15";
 const targetPassword = "target:pass\\word' \"quoted";
 let target: Target;
 let settings: Settings;
@@ -60,22 +61,23 @@ function engine(
   });
 }
 
+/** Kills the Job's pod outright, by the API itself: starting a program would take longer than a phase. */
+async function killPod(): Promise<void> {
+  const { core } = connect(legacyTarget());
+  const labelSelector = "batch.kubernetes.io/job-name=naytife-postgres-migration";
+  const { items } = await core.listNamespacedPod({ namespace, labelSelector });
+  for (const { metadata } of items) {
+    await core.deleteNamespacedPod({ name: metadata?.name ?? "", namespace, gracePeriodSeconds: 0 });
+  }
+}
+
 /** Kills the Job's pod outright, `after` milliseconds from the first line that matches. */
-function killPodAt(pattern: RegExp, after: number): { onLine: (line: string) => void; killed: () => Promise<string> } {
-  let kill: Promise<string> | undefined;
+function killPodAt(pattern: RegExp, after: number): { onLine: (line: string) => void; killed: () => Promise<void> } {
+  let kill: Promise<void> | undefined;
   return {
     onLine: (line) => {
       if (kill === undefined && pattern.test(line)) {
-        kill = new Promise((resolve) => setTimeout(resolve, after)).then(() =>
-          k(
-            "delete",
-            "pod",
-            "-l",
-            "batch.kubernetes.io/job-name=naytife-postgres-migration",
-            "--grace-period=0",
-            "--force",
-          ),
-        );
+        kill = new Promise((resolve) => setTimeout(resolve, after)).then(killPod);
       }
     },
     killed: () => kill ?? Promise.reject(new Error(`the engine never said ${pattern.source}`)),
@@ -163,7 +165,7 @@ beforeAll(async () => {
       return undefined;
     }
   });
-  await bringUpLegacy({ ...legacyTarget(), size: "40MB", seed: 3, image: "docker.io/library/postgres:15" });
+  await bringUpLegacy({ ...legacyTarget(), size: "40MB", seed: 3, image: legacyImage });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
   settings = {
     kubeconfig: target.kubeconfig,
@@ -240,8 +242,8 @@ test("a target that holds something is refused by the name of what it holds", as
 
 test("its pod killed in the dump, then in the restore: the target is untouched, and the next run goes on", async () => {
   for (const [pattern, after] of [
-    [/dump …/, 200],
-    [/restore …/, 800],
+    [/dump …/, 100],
+    [/restore …/, 1500],
   ] as const) {
     const pod = killPodAt(pattern, after);
     const { code, errors } = await engine({}, pod.onLine);
@@ -257,7 +259,13 @@ test("its pod killed in the dump, then in the restore: the target is untouched, 
 test("with the engine killed and a writer beside it: done by the next run, and nothing that was acknowledged is lost", async () => {
   // Let go as docs/migration.md says, so that the writer has something to write to.
   await legacyPod("ALTER DATABASE naytifedb RESET default_transaction_read_only");
-  const writer = await startWriter(legacyTarget(), { name: "writer", periodMilliseconds: 50, durationSeconds: 300 });
+  const writer = await startWriter(legacyTarget(), {
+    name: "writer",
+    image: legacyImage,
+    periodMilliseconds: 50,
+    durationSeconds: 300,
+    url: await connectionSecret(legacyTarget()),
+  });
   const first = await engine({}, (line, kill) => {
     if (line.includes("restore …")) kill();
   });
