@@ -36,7 +36,7 @@ on_exit() {
   exit "$status"
 }
 trap on_exit EXIT
-trap 'exit 143' INT TERM
+trap 'fail "phase $PHASE was ended from outside (the pod was asked to stop)" "Run \`pulumi up\` again: it does what is left."' INT TERM
 
 open_connections
 case ${1:-migrate} in
