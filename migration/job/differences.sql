@@ -7,7 +7,7 @@ SELECT string_agg(what, '; ') FROM (
               FROM jsonb_each(CASE jsonb_typeof(source.value) WHEN 'object' THEN source.value ELSE jsonb_build_object('value', source.value) END) s
               LEFT JOIN jsonb_each(CASE jsonb_typeof(target.value) WHEN 'object' THEN target.value ELSE jsonb_build_object('value', target.value) END) t USING (key)
              WHERE s.value IS DISTINCT FROM t.value) END) AS what
-    FROM (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'source') AS source
-    FULL JOIN (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target') AS target USING (kind, name)
+    FROM (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'source' AND kind <> 'refreshed rows') AS source
+    FULL JOIN (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target' AND kind <> 'refreshed rows') AS target USING (kind, name)
    WHERE source.value IS DISTINCT FROM target.value
    ORDER BY kind, name LIMIT 20) AS differences;
