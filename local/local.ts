@@ -3,9 +3,9 @@ import type { OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { contextConfig } from "./context";
 import { defaultStateDirectory, openStack } from "./engine/stack";
 import { up } from "./kubernetes/cluster";
-import { connect, expectAnswer } from "./legacy/cluster";
 import { bringUpLegacy } from "./legacy/legacy";
 import type { MigrationReport } from "../migration/migration";
 import { step } from "./progress";
@@ -22,8 +22,12 @@ Brings up a legacy PostgreSQL with data, the stack "local", and moves the data. 
   --context NAME       a cluster of yours instead of the embedded one. Nothing is touched there but what the stack declares:
                        no legacy database is made, and where none is, nothing is migrated
   --kubeconfig PATH    where that context is (default: $KUBECONFIG, ~/.kube/config)
+  --config KEY=VALUE   a setting of the stack for this run, any key of Pulumi.yaml; may be repeated
   --show-secrets       print the URLs in clear for --context too
 `;
+
+/** The local stack's. */
+const namespace = "naytife";
 
 /** What a stack is run against. */
 interface Ground {
@@ -41,6 +45,7 @@ async function main(): Promise<void> {
       seed: { type: "string", default: "1" },
       context: { type: "string" },
       kubeconfig: { type: "string" },
+      config: { type: "string", multiple: true, default: [] },
       "show-secrets": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -49,6 +54,7 @@ async function main(): Promise<void> {
     process.stdout.write(usage);
     return;
   }
+  const settings = Object.fromEntries(values.config.map(setting));
   const ground =
     values.context === undefined
       ? await embedded(values.name, wholeNumber("nodes", values.nodes), values.size, wholeNumber("seed", values.seed))
@@ -56,7 +62,7 @@ async function main(): Promise<void> {
 
   const stack = await openStack({
     stack: "local",
-    config: ground.config,
+    config: { ...ground.config, ...settings },
     stateDirectory: ground.stateDirectory,
     backend: pathToFileURL(join(ground.stateDirectory, "backend")).href,
   });
@@ -85,18 +91,21 @@ async function bringUp(stack: Stack): Promise<UpResult> {
 
 async function embedded(name: string, nodes: number, size: string, seed: number): Promise<Ground> {
   const cluster = await up({ name, nodes });
-  await bringUpLegacy({ ...cluster, namespace: "naytife", size, seed, image: cluster.legacyImage });
+  await bringUpLegacy({ ...cluster, namespace, size, seed, image: cluster.legacyImage });
   return { config: await localStackConfig(cluster), stateDirectory: join(cluster.stateDirectory, "pulumi") };
 }
 
-/** Says what is wrong with a context before anything is asked of Pulumi. */
 async function existing(context: string, kubeconfig = ""): Promise<Ground> {
-  await expectAnswer(connect({ kubeconfig, context, namespace: "naytife" }));
-  step(`context ${context}: answers`);
   return {
-    config: { kubeContext: context, ...(kubeconfig === "" ? {} : { kubeconfig }) },
+    config: await contextConfig({ context, kubeconfig, namespace }),
     stateDirectory: join(defaultStateDirectory(), "contexts", encodeURIComponent(context)),
   };
+}
+
+function setting(text: string): [string, string] {
+  const at = text.indexOf("=");
+  if (at < 1) throw new Error(`--config is ${JSON.stringify(text)}; allowed: KEY=VALUE. Nothing was changed.`);
+  return [text.slice(0, at), text.slice(at + 1)];
 }
 
 function wholeNumber(option: string, text: string): number {
@@ -111,7 +120,7 @@ function print(outputs: OutputMap, inClear: boolean): void {
     if (name === "readme" || name === "migrationReport") continue;
     process.stdout.write(`${name} = ${secret && !inClear ? "[secret]" : String(value)}\n`);
   }
-  const report = outputs["migrationReport"]?.value as MigrationReport | undefined;
+  const report = outputs.migrationReport?.value as MigrationReport | undefined;
   if (report === undefined) return;
   const { tables, rows, completed, source, target, warnings } = report;
   process.stdout.write(

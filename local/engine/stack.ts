@@ -11,6 +11,7 @@ import { step } from "../progress";
 import { tool } from "../toolchain/toolchain";
 import { passphraseEnvironment } from "./passphrase";
 import { findPlugins, pulumiHome, type Plugin } from "./plugins";
+import { releaseStaleLock } from "./stale-lock";
 
 const checkout = resolve(__dirname, "../..");
 
@@ -64,6 +65,7 @@ export async function openStackWithPlugins(options: OpenStackOptions): Promise<O
     secretsProvider,
   });
   const { stack, plugins } = opened;
+  await releaseStaleLock(stack, project, backend);
   const secrets = Object.entries(options.config ?? {}).flatMap(([key, value]) =>
     typeof value === "string" ? [] : [[key, { value: value.secret, secret: true }] as const],
   );

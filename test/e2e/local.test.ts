@@ -1,0 +1,125 @@
+/** The newcomer's command as a program: from nothing to a URL that answers, again, killed half-way, and told wrong things. */
+import { spawn } from "node:child_process";
+import { resolve } from "node:path";
+import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
+import { localStackConfig } from "../../local/stack-config";
+import { kubectl } from "./kubectl";
+
+const checkout = resolve(__dirname, "../..");
+const name = "e2e-newcomer";
+const minutes = 60_000;
+jest.setTimeout(minutes);
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `npm run local`; `killAt` ends it and all that it started with SIGKILL as soon as its progress shows that text. */
+function npmRunLocal(args: readonly string[], killAt?: string): Promise<Ended> {
+  const child = spawn("npm", ["run", "--silent", "local", "--", ...args], {
+    cwd: checkout,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    if (killAt !== undefined && stderr.includes(killAt) && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  });
+  return new Promise((settle) =>
+    child.on("close", (code) => {
+      settle({ code, stdout, stderr });
+    }),
+  );
+}
+
+const output = (ended: Ended, key: string) => new RegExp(`^${key} = (.*)$`, "m").exec(ended.stdout)?.[1];
+
+let cluster: EmbeddedCluster;
+
+afterAll(() => down({ name }), 2 * minutes);
+
+test(
+  "killed in the middle of the migration, the next run finishes, and the URL that it prints answers",
+  async () => {
+    const killed = await npmRunLocal(["--name", name, "--size", "10MB"], "[migration] restore");
+    expect(killed.code).toBeNull();
+    const ended = await npmRunLocal(["--name", name, "--size", "10MB"]);
+    expect(ended.stderr).not.toContain("did not finish");
+    expect(ended.code).toBe(0);
+    expect(output(ended, "migration")).toMatch(/^\d+ tables and \d+ rows, equal on both sides/);
+    cluster = await up({ name });
+    const url = output(ended, "DATABASE_URL")!;
+    const answer = await kubectl(
+      cluster,
+      [
+        "-n",
+        "naytife",
+        "exec",
+        "-i",
+        "naytife-postgres-1",
+        "-c",
+        "postgres",
+        "--",
+        "bash",
+        "-c",
+        'read -r url; psql -XAtq "$url"',
+      ],
+      `${url}\nSELECT count(*) > 0 FROM orders;\n`,
+    );
+    expect(answer.trim()).toBe("t");
+  },
+  15 * minutes,
+);
+
+test(
+  "run again, it changes nothing",
+  async () => {
+    const ended = await npmRunLocal(["--name", name, "--size", "10MB"]);
+    expect(ended.code).toBe(0);
+    expect(ended.stderr).toMatch(/Resources:\n\s+\d+ unchanged\n/);
+  },
+  5 * minutes,
+);
+
+test(
+  "with --context it runs on a cluster that is there, makes no legacy database, and keeps the URL to itself",
+  async () => {
+    await kubectl(cluster, ["-n", "naytife", "delete", "deployment", "postgres", "--wait=true"]);
+    const settings = Object.entries(await localStackConfig(cluster)).filter(([key]) => !key.startsWith("kube"));
+    const ended = await npmRunLocal([
+      ...["--context", cluster.context, "--kubeconfig", cluster.kubeconfig],
+      ...settings.flatMap(([key, value]) => ["--config", `${key}=${value}`]),
+    ]);
+    expect(ended.stderr).toContain("there is no Deployment naytife/postgres, so nothing is migrated");
+    expect(ended.code).toBe(0);
+    expect(output(ended, "DATABASE_URL")).toBe("[secret]");
+    const there = await kubectl(cluster, ["-n", "naytife", "get", "deployment", "-o", "name"]);
+    expect(there).not.toContain("deployment.apps/postgres\n");
+  },
+  10 * minutes,
+);
+
+test.each([
+  ["a context that is not there", ["--context", "nowhere"], /no context "nowhere"; it has: .*Nothing was changed/],
+  ["a size that is none", ["--name", name, "--size", "much"], /much/],
+  ["a number that is none", ["--name", name, "--nodes", "three"], /--nodes is "three"; allowed/],
+  ["a setting without a value", ["--config", "memory"], /allowed: KEY=VALUE/],
+  [
+    "values that the stack refuses, all of them at once",
+    ["--name", name, "--size", "10MB", "--config", "memory=lots", "--config", "instances=0"],
+    /instances is 0; allowed[\s\S]*memory is lots; allowed/,
+  ],
+])(
+  "told %s, it says what is allowed",
+  async (_, args, message) => {
+    const ended = await npmRunLocal(args);
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toMatch(message);
+  },
+  3 * minutes,
+);
