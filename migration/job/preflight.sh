@@ -26,7 +26,7 @@ SQL
   local super accepts prepared
   read -r SOURCE_MAJOR super accepts prepared <<<"$source_facts"
   if [[ $accepts == missing ]]; then
-    fail "$where has no database $SOURCE_DATABASE; it has: $(sql source_admin -c "SELECT string_agg(datname, ', ' ORDER BY 1) FROM pg_database WHERE NOT datistemplate")" "Check migrationSourceDatabase."
+    fail "$where has no database $SOURCE_DATABASE; it has: $(sql source_admin -c "SELECT string_agg(datname, ', ' ORDER BY datname) FROM pg_database WHERE NOT datistemplate")" "Check migrationSourceDatabase."
   fi
   [[ $super == t ]] || fail "$SOURCE_USER is not a superuser of the source, so it can neither read every row nor stop every writer" "Give migrationSourceUser a superuser of the source."
   [[ $prepared == 0 ]] || fail "$prepared prepared transactions hold locks in $SOURCE_DATABASE" "Commit or roll them back: SELECT * FROM pg_prepared_xacts."
