@@ -1,9 +1,15 @@
-import { StorageV1Api, type V1StorageClass } from "@kubernetes/client-node";
+import { StorageV1Api } from "@kubernetes/client-node";
 import { connect, expectAnswer, isNotFound, type Cluster } from "./legacy/cluster";
 import { step } from "./progress";
 
 /** What the local stack's StorageClass asks for volumes; kind, k3d and the embedded cluster have it. */
 const provisioner = "rancher.io/local-path";
+
+/** What is looked at of a StorageClass. */
+interface StorageClass {
+  readonly metadata?: { readonly name?: string };
+  readonly provisioner: string;
+}
 
 /** Where the local stack runs: a cluster that was there before. */
 export interface ContextOptions {
@@ -39,7 +45,7 @@ export async function contextConfig(options: ContextOptions): Promise<Record<str
 }
 
 /** @throws when none of these classes shows that the provisioner of the local stack's volumes is there */
-export function requireProvisioner(classes: readonly V1StorageClass[]): void {
+export function requireProvisioner(classes: readonly StorageClass[]): void {
   if (classes.some((storageClass) => storageClass.provisioner === provisioner)) return;
   const there = classes.map(({ metadata, provisioner }) => `${metadata?.name ?? "?"} (${provisioner})`);
   throw new Error(

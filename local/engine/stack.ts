@@ -65,7 +65,6 @@ export async function openStackWithPlugins(options: OpenStackOptions): Promise<O
     secretsProvider,
   });
   const { stack, plugins } = opened;
-  await releaseStaleLock(stack, project, backend);
   const secrets = Object.entries(options.config ?? {}).flatMap(([key, value]) =>
     typeof value === "string" ? [] : [[key, { value: value.secret, secret: true }] as const],
   );
@@ -111,6 +110,7 @@ export async function openProgram(options: OpenProgramOptions): Promise<OpenStac
       },
     },
   );
+  await releaseStaleLock(stack, projectName, options.backend);
   return { stack, plugins };
 }
 

@@ -32,6 +32,6 @@ function isAbandoned(lock: Lock): boolean {
     return false;
   } catch (error) {
     // EPERM: it runs, as somebody else.
-    return error instanceof Error && "code" in error && error.code === "ESRCH";
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
   }
 }
