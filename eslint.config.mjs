@@ -8,6 +8,8 @@ export default tseslint.config(
     extends: [eslint.configs.recommended, tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
+      // The Kubernetes client types objects as classes and takes plain ones.
+      "@typescript-eslint/no-unsafe-class-instance-assignment": "off",
       // Numbers and booleans read well in a message; an Output in one is Pulumi's classic mistake and stays refused.
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
     },

@@ -183,7 +183,8 @@ function localeFields(
 > {
   switch (provider) {
     case "builtin":
-      return { localeProvider: provider, builtinLocale: locale };
+      // The libc ctype, C by the operator's default, is what text search parses words by.
+      return { localeProvider: provider, builtinLocale: locale, localeCType: locale };
     case "icu":
       return { localeProvider: provider, icuLocale: locale };
     case "libc":

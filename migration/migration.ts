@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { type Settings, settingsVariable } from "./engine/settings";
+import { isKubeconfigContent, type Settings, settingsVariable } from "./engine/settings";
 
 /** Where the data comes from. */
 export interface MigrationSource {
@@ -82,7 +82,11 @@ export class Migration extends pulumi.ComponentResource {
     super("naytife:postgres:Migration", name, args, options);
     const settings: pulumi.Output<Settings> = pulumi
       .output({
-        kubeconfig: args.kubeconfig ?? "",
+        kubeconfig: pulumi
+          .output(args.kubeconfig ?? "")
+          .apply((kubeconfig) =>
+            isKubeconfigContent(kubeconfig) ? pulumi.secret(kubeconfig) : pulumi.output(kubeconfig),
+          ),
         context: args.context ?? "",
         namespace: args.namespace,
         source: args.source,

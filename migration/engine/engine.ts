@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- The Kubernetes client types manifests as classes and takes plain objects. */
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiException, type V1Job, type V1Pod } from "@kubernetes/client-node";

@@ -51,6 +51,11 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   return JSON.parse(text) as Settings;
 }
 
+/** Whether a kubeconfig setting is the content itself, and so a secret, instead of a path. */
+export function isKubeconfigContent(kubeconfig: string): boolean {
+  return kubeconfig.includes("\n") || kubeconfig.trimStart().startsWith("{");
+}
+
 /** `text` as an SQL literal. Doubled quotes, and the E form where there is a backslash: safe whatever standard_conforming_strings is. */
 export function literal(text: string): string {
   const quoted = text.replaceAll("'", "''");
