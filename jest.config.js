@@ -10,5 +10,11 @@ const layer = (name, extra = {}) => ({
 });
 
 module.exports = {
-  projects: [layer("unit"), layer("property"), layer("stacks"), layer("engine"), layer("e2e")],
+  projects: [
+    layer("unit"),
+    layer("property"),
+    layer("stacks"),
+    layer("engine"),
+    layer("e2e", { globalTeardown: "<rootDir>/test/e2e/teardown.ts" }),
+  ],
 };

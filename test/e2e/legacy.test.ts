@@ -1,5 +1,5 @@
 /** The legacy database on the embedded cluster: seeded once, deterministic, whole in its oddities, and written to beside. */
-import { up } from "../../local/kubernetes/cluster";
+import { sharedCluster } from "./cluster";
 import { connect, podQuery, type Target } from "../../local/legacy/cluster";
 import { fingerprintSql, inventory } from "../../local/legacy/fingerprint";
 import {
@@ -29,7 +29,7 @@ async function podUid(target: Target): Promise<string | undefined> {
 }
 
 beforeAll(async () => {
-  const { kubeconfig, context } = await up({});
+  const { kubeconfig, context } = await sharedCluster();
   const suffix = Date.now().toString(36);
   first = { kubeconfig, context, namespace: `legacy-a-${suffix}` };
   second = { kubeconfig, context, namespace: `legacy-b-${suffix}` };

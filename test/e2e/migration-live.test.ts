@@ -1,7 +1,7 @@
 /** The migration on a real cluster: refusals before anything changed, kills in the middle, a writer beside it, once and never twice. */
 import { spawn } from "node:child_process";
 import * as path from "node:path";
-import { up } from "../../local/kubernetes/cluster";
+import { sharedCluster } from "./cluster";
 import { bringUpLegacy, connectionSecret, takeDownLegacy } from "../../local/legacy/legacy";
 import { connect, podQuery } from "../../local/legacy/cluster";
 import { missing, startWriter, stopWriter } from "../../local/legacy/writer";
@@ -90,7 +90,7 @@ const frozen = () =>
   );
 
 beforeAll(async () => {
-  const cluster = await up({});
+  const cluster = await sharedCluster();
   target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
   const known = await kubectl(target, ["get", "deployments", "-n", "cnpg-system", "-o", "name", "--ignore-not-found"]);
   if (!known.includes("cnpg-controller-manager")) {

@@ -6,7 +6,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import { type V1Secret, CoreV1Api, KubeConfig, StorageV1Api } from "@kubernetes/client-node";
 import { randomBytes } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { up } from "../../local/kubernetes/cluster";
+import { sharedCluster } from "./cluster";
 import { EngineRun } from "../engine/engine-run";
 
 jest.setTimeout(120_000);
@@ -18,7 +18,7 @@ let storage: StorageV1Api;
 let engine: EngineRun;
 
 beforeAll(async () => {
-  kubeconfig = process.env.NAYTIFE_E2E_KUBECONFIG ?? (await up({})).kubeconfig;
+  kubeconfig = process.env.NAYTIFE_E2E_KUBECONFIG ?? (await sharedCluster()).kubeconfig;
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);
   core = config.makeApiClient(CoreV1Api);
