@@ -3,13 +3,15 @@ import type { OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { validate } from "../config";
+import type { MigrationReport } from "../migration/migration";
 import { contextConfig } from "./context";
 import { defaultStateDirectory, openStack } from "./engine/stack";
 import { up } from "./kubernetes/cluster";
 import { bringUpLegacy } from "./legacy/legacy";
-import type { MigrationReport } from "../migration/migration";
 import { step } from "./progress";
 import { localStackConfig } from "./stack-config";
+import { project, stackConfiguration } from "./stack-files";
 
 const usage = `npm run local -- [options]
 
@@ -55,6 +57,13 @@ async function main(): Promise<void> {
     return;
   }
   const settings = Object.fromEntries(values.config.map(setting));
+  const configuration = stackConfiguration("local", settings);
+  // The program asks the same, but only once there is a cluster to run it on.
+  validate(
+    project.name,
+    (key) => configuration[`${project.name}:${key}`],
+    () => false,
+  );
   const ground =
     values.context === undefined
       ? await embedded(values.name, wholeNumber("nodes", values.nodes), values.size, wholeNumber("seed", values.seed))

@@ -206,6 +206,8 @@ export interface LegacyStatus {
   exists: boolean;
   ready: boolean;
   record?: SeedRecord | undefined;
+  /** Set once the migration is done: the database takes no connections any more. */
+  sealed?: true;
   /** Tables, indexes, TOAST and large objects of the application's database. */
   bytes?: number;
 }
@@ -235,6 +237,13 @@ export async function legacyStatus(target: Target): Promise<LegacyStatus> {
     throw error;
   }
   const record = await seedRecord(cluster, target.namespace);
+  const [row] = await podQuery(
+    cluster,
+    target.namespace,
+    `SELECT datallowconn FROM pg_database WHERE datname = '${names.database}'`,
+    "postgres",
+  );
+  if (row?.[0] === "f") return { exists: true, ready: true, record, sealed: true };
   return { exists: true, ready: true, record, bytes: await databaseBytes(cluster, target.namespace) };
 }
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { ConfigurationError, keys, validate } from "../../config";
-import { project, stackConfiguration, stacks } from "../stack-configuration";
+import { project, stackConfiguration, stacks } from "../../local/stack-files";
 
 /** Any text for any key, with a liking for what nearly fits. */
 const anyText = fc.oneof(

@@ -1,7 +1,7 @@
 import naytifePostgres from "../../index";
 import { cnpgSchema } from "../crd-schema";
 import { isSecret, mockPassword, mockReport, record, Secret, unknown_, valueOf, type Recording } from "../recording";
-import { stackConfiguration, stacks, type StackName } from "../stack-configuration";
+import { stackConfiguration, stacks, type StackName } from "../../local/stack-files";
 
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
 const poolerType = "kubernetes:postgresql.cnpg.io/v1:Pooler";

@@ -1,5 +1,5 @@
 import { keys, validate } from "../../config";
-import { project, stackConfiguration, stackFile, stacks } from "../stack-configuration";
+import { project, stackConfiguration, stackFile, stacks } from "../../local/stack-files";
 
 test("the program reads every key that Pulumi.yaml declares, and declares every key that it reads", () => {
   expect(Object.keys(project.config)).toEqual([...keys]);

@@ -1,6 +1,6 @@
 import { ConfigurationError, keys, loadConfig, validate, type Problem } from "../../config";
 import { isSecret, record, valueOf } from "../recording";
-import { project, stackConfiguration, type StackName } from "../stack-configuration";
+import { project, stackConfiguration, type StackName } from "../../local/stack-files";
 
 const encrypted = (): boolean => true;
 
