@@ -71,7 +71,8 @@ const postgresImageMajor = /:(\d+)(?:[.-][^:@/]*)?(?:@sha256:[0-9a-f]{64})?$/;
 const rules = {
   environment: oneOf("local", "staging", "production"),
   namespace: dnsLabel,
-  kubeconfig: anyText(),
+  // Its content would hold credentials, and stand in clear in the provider's state.
+  kubeconfig: text(/^([^\s{][^\r\n]*)?$/, "a path, or empty; the content itself is refused"),
   kubeContext: anyText(),
 
   operatorChartVersion: text(/^\d+\.\d+\.\d+$/, "an exact chart version, e.g. 0.29.1"),

@@ -9,12 +9,17 @@ const layer = (name, extra = {}) => ({
   ...extra,
 });
 
+const readsOperatorModule = { globalSetup: "<rootDir>/test/operator-module.setup.ts" };
+
 module.exports = {
   projects: [
-    layer("unit"),
+    layer("unit", readsOperatorModule),
     layer("property"),
-    layer("stacks"),
-    layer("engine"),
-    layer("e2e", { globalTeardown: "<rootDir>/test/e2e/teardown.ts" }),
+    layer("stacks", readsOperatorModule),
+    layer("engine", { globalSetup: "<rootDir>/test/engine/setup.ts" }),
+    layer("e2e", {
+      globalSetup: "<rootDir>/test/e2e/setup.ts",
+      globalTeardown: "<rootDir>/test/e2e/teardown.ts",
+    }),
   ],
 };

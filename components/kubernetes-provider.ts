@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 /** Where Kubernetes is. */
 export interface KubernetesProviderArgs {
-  /** Path or content of a kubeconfig; empty: the ambient one. */
+  /** Path of a kubeconfig; empty: the ambient one. */
   readonly kubeconfig: string;
   /** Context in it; empty: its current one. */
   readonly context: string;

@@ -3,22 +3,23 @@ import type { OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { validate } from "../config";
+import { validate, type Values } from "../config";
 import type { MigrationReport } from "../migration/migration";
-import { contextConfig } from "./context";
-import { defaultStateDirectory, openStack } from "./engine/stack";
+import { lookAt, type ContextOptions } from "./context";
+import { defaultStateDirectory, openStackWithPlugins, requireOfficial } from "./engine/stack";
 import { up } from "./kubernetes/cluster";
 import { bringUpLegacy } from "./legacy/legacy";
 import { step } from "./progress";
 import { localStackConfig } from "./stack-config";
 import { project, stackConfiguration } from "./stack-files";
+import { tool } from "./toolchain/toolchain";
 
 const usage = `npm run local -- [options]
 
 Brings up a legacy PostgreSQL with data, the stack "local", and moves the data. Run it again: what is done stays as it is.
 
   --name NAME          embedded cluster (default: local)
-  --nodes N            its nodes, 1 to 3 (default: 1)
+  --nodes N            its nodes, 1 to 9 (default: as many as it has, or 1)
   --size SIZE          legacy database, 10MB to 10GB (default: 100MB)
   --seed N             what the legacy data is made from (default: 1)
   --context NAME       a cluster of yours instead of the embedded one. Nothing is touched there but what the stack declares:
@@ -28,21 +29,20 @@ Brings up a legacy PostgreSQL with data, the stack "local", and moves the data. 
   --show-secrets       print the URLs in clear for --context too
 `;
 
-/** The local stack's. */
-const namespace = "naytife";
-
 /** What a stack is run against. */
 interface Ground {
   readonly config: Record<string, string>;
   /** The stack's state lives and dies with the cluster. */
   readonly stateDirectory: string;
+  /** Only an embedded cluster may be changed by stand-ins. */
+  readonly embedded: boolean;
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       name: { type: "string", default: "local" },
-      nodes: { type: "string", default: "1" },
+      nodes: { type: "string" },
       size: { type: "string", default: "100MB" },
       seed: { type: "string", default: "1" },
       context: { type: "string" },
@@ -57,27 +57,47 @@ async function main(): Promise<void> {
     return;
   }
   const settings = Object.fromEntries(values.config.map(setting));
-  const configuration = stackConfiguration("local", settings);
-  // The program asks the same, but only once there is a cluster to run it on.
-  validate(
-    project.name,
-    (key) => configuration[`${project.name}:${key}`],
-    () => false,
-  );
+  const { namespace, storageClass } = checkedConfiguration(settings);
+  const { context, kubeconfig = "" } = values;
   const ground =
-    values.context === undefined
-      ? await embedded(values.name, wholeNumber("nodes", values.nodes), values.size, wholeNumber("seed", values.seed))
-      : await existing(values.context, values.kubeconfig);
+    context === undefined
+      ? await embedded({
+          name: values.name,
+          ...(values.nodes === undefined ? {} : { nodes: wholeNumber("nodes", values.nodes) }),
+          legacy: { namespace, size: values.size, seed: wholeNumber("seed", values.seed) },
+        })
+      : await existing({ context, kubeconfig, namespace, storageClass });
 
-  const stack = await openStack({
+  const opened = await openStackWithPlugins({
     stack: "local",
     config: { ...ground.config, ...settings },
     stateDirectory: ground.stateDirectory,
     backend: pathToFileURL(join(ground.stateDirectory, "backend")).href,
   });
+  if (!ground.embedded) requireOfficial(`the cluster of context ${context ?? ""}`, opened.plugins);
   step("pulumi up: stack local");
-  const { outputs } = await bringUp(stack);
-  print(outputs, values.context === undefined || values["show-secrets"]);
+  const { outputs } = await bringUp(opened.stack);
+  print(outputs, context === undefined || values["show-secrets"]);
+  process.stdout.write(`\nPulumi on this stack: ${await pulumiCommand(opened.stack)} stack output\n`);
+}
+
+/** The program asks the same, but only once there is a cluster to run it on. @throws ConfigurationError */
+function checkedConfiguration(settings: Record<string, string>): Values {
+  const configuration = stackConfiguration("local", settings);
+  return validate(
+    project.name,
+    (key) => configuration[`${project.name}:${key}`],
+    () => false,
+  );
+}
+
+/** The command line that runs the same CLI on the same state, for a shell. */
+async function pulumiCommand({ workspace }: Stack): Promise<string> {
+  const { PULUMI_BACKEND_URL, PULUMI_CONFIG_PASSPHRASE_FILE } = workspace.envVars;
+  const environment = Object.entries({ PULUMI_BACKEND_URL, PULUMI_CONFIG_PASSPHRASE_FILE }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}='${value}'`],
+  );
+  return [...environment, await tool("pulumi"), "-C", `'${workspace.workDir}'`].join(" ");
 }
 
 /** @throws without Pulumi's own words, which were streamed already */
@@ -98,17 +118,22 @@ async function bringUp(stack: Stack): Promise<UpResult> {
   }
 }
 
-async function embedded(name: string, nodes: number, size: string, seed: number): Promise<Ground> {
-  const cluster = await up({ name, nodes });
-  await bringUpLegacy({ ...cluster, namespace, size, seed, image: cluster.legacyImage });
-  return { config: await localStackConfig(cluster), stateDirectory: join(cluster.stateDirectory, "pulumi") };
+async function embedded(options: {
+  name: string;
+  nodes?: number;
+  legacy: { namespace: string; size: string; seed: number };
+}): Promise<Ground> {
+  const { legacy, ...wanted } = options;
+  const cluster = await up(wanted);
+  await bringUpLegacy({ ...cluster, ...legacy, image: cluster.legacyImage });
+  const stateDirectory = join(cluster.stateDirectory, "pulumi");
+  return { config: await localStackConfig(cluster), stateDirectory, embedded: true };
 }
 
-async function existing(context: string, kubeconfig = ""): Promise<Ground> {
-  return {
-    config: await contextConfig({ context, kubeconfig, namespace }),
-    stateDirectory: join(defaultStateDirectory(), "contexts", encodeURIComponent(context)),
-  };
+async function existing(options: ContextOptions): Promise<Ground> {
+  const { config, uid, embedded } = await lookAt(options);
+  const name = `${encodeURIComponent(options.context)}-${uid}`;
+  return { config, stateDirectory: join(defaultStateDirectory(), "contexts", name), embedded };
 }
 
 function setting(text: string): [string, string] {

@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { isKubeconfigContent, type Settings, settingsVariable } from "./engine/settings";
+import { type Settings, settingsVariable } from "./engine/settings";
 
 /** Where the data comes from. */
 export interface MigrationSource {
@@ -46,7 +46,7 @@ export interface MigrationArgs {
   dumpSize: pulumi.Input<string>;
   /** StorageClass of that volume. @default the cluster's default class */
   dumpStorageClass?: pulumi.Input<string>;
-  /** Path or content of a kubeconfig. @default the ambient one */
+  /** Path of a kubeconfig. @default the ambient one */
   kubeconfig?: pulumi.Input<string>;
   /** Context of the kubeconfig. @default its current context */
   context?: pulumi.Input<string>;
@@ -82,11 +82,7 @@ export class Migration extends pulumi.ComponentResource {
     super("naytife:postgres:Migration", name, args, options);
     const settings: pulumi.Output<Settings> = pulumi
       .output({
-        kubeconfig: pulumi
-          .output(args.kubeconfig ?? "")
-          .apply((kubeconfig) =>
-            isKubeconfigContent(kubeconfig) ? pulumi.secret(kubeconfig) : pulumi.output(kubeconfig),
-          ),
+        kubeconfig: args.kubeconfig ?? "",
         context: args.context ?? "",
         namespace: args.namespace,
         source: args.source,

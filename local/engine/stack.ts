@@ -166,17 +166,26 @@ function writeWorkspace(directory: string, options: OpenStackOptions): { project
   return { project, secretsProvider: typeof secretsProvider === "string" ? secretsProvider : "passphrase" };
 }
 
-/** A stand-in must never change what runs in staging or in production. */
+/** A stand-in must never change what runs in staging or in production: whatever would, is refused. */
 function refuseStandIns(stack: Stack, name: StackName, plugins: readonly Plugin[]): void {
-  const standIns = plugins.filter(({ origin }) => origin === "stand-in").map((plugin) => plugin.name);
+  // eslint-disable-next-line @typescript-eslint/require-await -- a rejection, as of the method that it stands for
+  const refusal = async () => {
+    requireOfficial(`the stack ${name}`, plugins);
+  };
+  if (plugins.some(isStandIn)) {
+    Object.assign(stack, { up: refusal, destroy: refusal, refresh: refusal, import: refusal });
+  }
+}
+
+const isStandIn = ({ origin }: Pick<Plugin, "origin">): boolean => origin === "stand-in";
+
+/** @throws when one of the plugins that would change it is a stand-in */
+export function requireOfficial(what: string, plugins: readonly Pick<Plugin, "name" | "origin">[]): void {
+  const standIns = plugins.filter(isStandIn).map(({ name }) => name);
   if (standIns.length === 0) return;
-  const refusal = () =>
-    Promise.reject(
-      new Error(
-        `The stack ${name} needs Pulumi's official plugins, and this machine has only the project's stand-ins for ` +
-          `${standIns.join(", ")}. Nothing was changed. Run where Pulumi can download its plugins (npm run preview works ` +
-          "with stand-ins too), or put the official pulumi-resource-* programs on PATH.",
-      ),
-    );
-  Object.assign(stack, { up: refusal, destroy: refusal, refresh: refusal, import: refusal });
+  throw new Error(
+    `Only Pulumi's official plugins may change ${what}, and this machine has only the project's stand-ins for ` +
+      `${standIns.join(", ")}. Nothing was changed. Run where Pulumi can download its plugins (npm run preview works ` +
+      "with stand-ins too), or put the official pulumi-resource-* programs on PATH.",
+  );
 }

@@ -12,7 +12,7 @@ import {
   type V1Status,
 } from "@kubernetes/client-node";
 import { MigrationFailure, nothingChanged } from "./failure";
-import { isKubeconfigContent, type Settings } from "./settings";
+import type { Settings } from "./settings";
 
 /** The parts of a CloudNativePG Cluster that the migration reads. */
 export interface ClusterObject {
@@ -32,8 +32,6 @@ export class Kubernetes {
     const { kubeconfig, context } = settings;
     if (kubeconfig === "") {
       this.config.loadFromDefault();
-    } else if (isKubeconfigContent(kubeconfig)) {
-      this.config.loadFromString(kubeconfig);
     } else {
       this.config.loadFromFile(kubeconfig);
     }

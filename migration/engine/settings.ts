@@ -1,6 +1,6 @@
 /** What the migration is told: everything that {@link Migration} takes, without a secret. The engine reads it from one environment variable. */
 export interface Settings {
-  /** Path or content of a kubeconfig. Empty: the ambient one. */
+  /** Path of a kubeconfig. Empty: the ambient one. */
   readonly kubeconfig: string;
   /** Context of the kubeconfig. Empty: its current context. */
   readonly context: string;
@@ -49,11 +49,6 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     throw new Error(`${settingsVariable} is not set. The engine is started by \`pulumi up\`; nothing was changed.`);
   }
   return JSON.parse(text) as Settings;
-}
-
-/** Whether a kubeconfig setting is the content itself, and so a secret, instead of a path. */
-export function isKubeconfigContent(kubeconfig: string): boolean {
-  return kubeconfig.includes("\n") || kubeconfig.trimStart().startsWith("{");
 }
 
 /** `text` as an SQL literal. Doubled quotes, and the E form where there is a backslash: safe whatever standard_conforming_strings is. */

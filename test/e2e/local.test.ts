@@ -112,7 +112,7 @@ test.each([
   [
     "values that the stack refuses, all of them at once",
     ["--name", name, "--size", "10MB", "--config", "memory=lots", "--config", "instances=0"],
-    /instances is 0; allowed[\s\S]*memory is lots; allowed/,
+    /instances is "0"; allowed[\s\S]*memory is "lots"; allowed/,
   ],
 ])(
   "told %s, it says what is allowed",

@@ -6,25 +6,28 @@ import * as kubernetes from "@pulumi/kubernetes";
 import { type V1Secret, CoreV1Api, KubeConfig, StorageV1Api } from "@kubernetes/client-node";
 import { randomBytes } from "node:crypto";
 import { execFileSync } from "node:child_process";
+import { tool } from "../../local/toolchain/toolchain";
 import { sharedCluster } from "./cluster";
 import { EngineRun } from "../engine/engine-run";
 
 jest.setTimeout(120_000);
 
 const namespace = `behaviours-${randomBytes(3).toString("hex")}`;
+let kubectlProgram: string;
 let kubeconfig: string;
 let core: CoreV1Api;
 let storage: StorageV1Api;
 let engine: EngineRun;
 
 beforeAll(async () => {
+  kubectlProgram = await tool("kubectl");
   kubeconfig = process.env.NAYTIFE_E2E_KUBECONFIG ?? (await sharedCluster()).kubeconfig;
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);
   core = config.makeApiClient(CoreV1Api);
   storage = config.makeApiClient(StorageV1Api);
   kubectl("create", "namespace", namespace);
-  execFileSync("kubectl", ["--kubeconfig", kubeconfig, "apply", "-f", "-"], { input: JSON.stringify(widgets) });
+  execFileSync(kubectlProgram, ["--kubeconfig", kubeconfig, "apply", "-f", "-"], { input: JSON.stringify(widgets) });
 }, 600_000);
 
 beforeEach(async () => {
@@ -75,7 +78,7 @@ const widgets = {
 };
 
 function kubectl(...words: string[]): string {
-  return execFileSync("kubectl", ["--kubeconfig", kubeconfig, ...words], { encoding: "utf8", stdio: "pipe" });
+  return execFileSync(kubectlProgram, ["--kubeconfig", kubeconfig, ...words], { encoding: "utf8", stdio: "pipe" });
 }
 
 type Resources = (options: { provider: kubernetes.Provider }) => Record<string, unknown> | undefined;

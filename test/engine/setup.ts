@@ -1,0 +1,7 @@
+import { findPlugins } from "../../local/engine/plugins";
+import { tool } from "../../local/toolchain/toolchain";
+
+/** Before the engine's tests: on a cold machine the CLI is built here, where no time limit runs. */
+export default async function setup(): Promise<void> {
+  await findPlugins(await tool("pulumi"));
+}
