@@ -239,7 +239,9 @@ test(
 );
 
 test("no secret lies in the states, in the log, or in what the migration made", async () => {
-  passwords.add(Buffer.from(await field("{.data.POSTGRES_PASSWORD}", "secret", "postgres-secret"), "base64").toString());
+  passwords.add(
+    Buffer.from(await field("{.data.POSTGRES_PASSWORD}", "secret", "postgres-secret"), "base64").toString(),
+  );
   expect(passwords.size).toBe(3); // The first stack's, the second's, and the legacy's.
   // As it lies in the backend: exportStack() decrypts.
   const stateOf = (backend: string) =>
