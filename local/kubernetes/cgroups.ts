@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { step } from "../progress";
 
 interface Hierarchy {
   readonly root: string;
@@ -26,18 +27,44 @@ export function supervisorCgroup(cgroup: string): string {
   return join(cgroup, "supervisor");
 }
 
+/** Of version 2's controllers, those that the kubelet and runc limit pods with. */
+const limits = ["cpu", "cpuset", "io", "memory", "pids", "hugetlb"];
+
+/**
+ * Hands the controllers that a version 2 cgroup has down to the cgroups below it, each by a write of its own: the kernel takes all of one
+ * write or nothing. The kubelet says whether it can do without one that is refused.
+ * @throws where the cgroup has processes of its own: it then hands nothing down
+ */
+export async function enableControllers(
+  parent: string,
+  write: (file: string, text: string) => Promise<void> = writeFile,
+): Promise<void> {
+  const has = (await readFile(join(parent, "cgroup.controllers"), "utf8")).trim().split(" ");
+  for (const controller of limits.filter((limit) => has.includes(limit))) {
+    try {
+      await write(join(parent, "cgroup.subtree_control"), `+${controller}`);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "EBUSY") {
+        step(`cgroups: ${parent} does not hand down ${controller} (${code ?? String(error)}); going on without it`);
+        continue;
+      }
+      throw new Error(
+        `The cgroup ${parent} has processes of its own, as in a container, so the kernel limits nothing below it. No node was started. ` +
+          `Move them into a cgroup beside the nodes' and repeat: mkdir -p ${parent}/init && ` +
+          `xargs -rn1 <${parent}/cgroup.procs >${parent}/init/cgroup.procs. Or run it outside the container.`,
+        { cause: error },
+      );
+    }
+  }
+}
+
 async function makeOne({ root, version }: Hierarchy, cgroup: string): Promise<void> {
   if (cgroup === "/") return;
   const path = join(root, cgroup);
   const parent = dirname(path);
   await makeOne({ root, version }, dirname(cgroup));
-  if (version === 2) {
-    const controllers = (await readFile(join(parent, "cgroup.controllers"), "utf8")).trim();
-    const wanted = controllers.split(" ").filter((controller) => controller !== "");
-    if (wanted.length > 0) {
-      await writeFile(join(parent, "cgroup.subtree_control"), wanted.map((controller) => `+${controller}`).join(" "));
-    }
-  }
+  if (version === 2) await enableControllers(parent);
   await mkdir(path, { recursive: true });
   if (version === 1 && existsSync(join(path, "cpuset.cpus"))) {
     // Version 1 gives a new cpuset nothing, and refuses processes in an empty one.

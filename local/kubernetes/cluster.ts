@@ -26,7 +26,7 @@ import {
   stateRoot,
   type ClusterPlan,
 } from "./plan";
-import { cniPlugins, findProgram, requirePackages, requireResources, requireRoot } from "./preflight";
+import { architecture, cniPlugins, findProgram, requirePackages, requireResources, requireRoot } from "./preflight";
 
 export interface EmbeddedCluster {
   /** Path of the kubeconfig (mode 0600). */
@@ -43,12 +43,12 @@ export interface EmbeddedCluster {
   readonly imagesFrom: ImagesFrom;
 }
 
-export interface ClusterOptions {
+interface ClusterOptions {
   /** `local` by default. */
   readonly name?: string;
 }
 
-export interface UpOptions extends ClusterOptions {
+interface UpOptions extends ClusterOptions {
   /** 1 to 9; by default what the cluster has, or 1. A cluster keeps its number until `down`. */
   readonly nodes?: number;
   /** The first three numbers of the /24 that joins the machine and the nodes; by default a free one of 10.213. */
@@ -86,23 +86,19 @@ async function requirePlan(name: string): Promise<ClusterPlan> {
   );
 }
 
-async function planFor(name: string, options: UpOptions): Promise<ClusterPlan> {
-  const existing = await readPlan(name);
-  if (existing !== undefined) {
-    for (const [what, asked, has] of [
-      ["nodes", options.nodes, existing.nodes],
-      ["subnet", options.subnet, existing.subnet],
-    ] as const) {
-      if (asked !== undefined && asked !== has) {
-        throw new Error(
-          `The cluster "${name}" has ${what} ${has}, not ${asked}, and keeps it. Nothing was changed. ` +
-            `Take it down first (its data goes with it), or choose another --name.`,
-        );
-      }
+/** @throws where another number of nodes or another subnet is asked for than the cluster has. */
+function checkKept(existing: ClusterPlan, options: UpOptions): void {
+  for (const [what, asked, has] of [
+    ["nodes", options.nodes, existing.nodes],
+    ["subnet", options.subnet, existing.subnet],
+  ] as const) {
+    if (asked !== undefined && asked !== has) {
+      throw new Error(
+        `The cluster "${existing.name}" has ${what} ${has}, not ${asked}, and keeps it. Nothing was changed. ` +
+          `Take it down first (its data goes with it), or choose another --name.`,
+      );
     }
-    return existing;
   }
-  return { name, nodes: options.nodes ?? 1, subnet: chooseSubnet(await takenNetworks(), options.subnet) };
 }
 
 /** Networks of this machine, and those of clusters that do not run now but will again. */
@@ -200,13 +196,12 @@ async function untilNodesReady(plan: ClusterPlan, kubectl: Kubectl): Promise<voi
   );
 }
 
-async function bringUp(plan: ClusterPlan): Promise<EmbeddedCluster> {
+async function bringUp(plan: ClusterPlan, origin: ImagesFrom): Promise<EmbeddedCluster> {
   const files = clusterFiles(plan.name);
   const { kubectl: program, ctr } = await tools(["kubectl", ...nodeTools]);
-  const origin = await imagesOrigin();
   const archives = await prepareImages(origin);
   const store = origin === "assembled" ? await imageStore(archives) : undefined;
-  const manifest = await operatorManifest(origin);
+  const manifest = await operatorManifest();
   const extras = await addons();
 
   await mkdir(files.directory, { recursive: true, mode: 0o700 });
@@ -261,19 +256,28 @@ async function bringUp(plan: ClusterPlan): Promise<EmbeddedCluster> {
 
 /**
  * Brings an embedded cluster up: made where there is none, recovered where it was killed in whatever state, left alone where it runs.
- * @throws before anything is changed: no root, too little disk or memory, a subnet in use, other nodes than it has.
+ * @throws before any cluster is touched: no root, too little disk or memory, packages that cannot be had, a subnet in use, other nodes
+ * than it has.
  */
 export async function up(options: UpOptions): Promise<EmbeddedCluster> {
   const name = options.name ?? defaultName;
   checkRequest(name, options.nodes ?? 1, options.subnet);
   requireRoot();
+  architecture();
   return locked(name, async () => {
-    const plan = await planFor(name, options);
-    const running = await runningResult(plan);
-    if (running !== undefined) return running;
-    await requireResources(plan.nodes);
-    await requirePackages();
-    return bringUp(plan);
+    const existing = await readPlan(name);
+    if (existing !== undefined) {
+      checkKept(existing, options);
+      const running = await runningResult(existing);
+      if (running !== undefined) return running;
+    }
+    const nodes = existing?.nodes ?? options.nodes ?? 1;
+    await requireResources(nodes);
+    const origin = await imagesOrigin();
+    await requirePackages(origin);
+    // Only now are the programs there that say which networks are taken.
+    const plan = existing ?? { name, nodes, subnet: chooseSubnet(await takenNetworks(), options.subnet) };
+    return bringUp(plan, origin);
   });
 }
 

@@ -32,7 +32,7 @@ export const nodeTools = [
   "ctr",
 ] as const satisfies readonly ToolName[];
 
-export type NodeProgram = (typeof nodePrograms)[number] | (typeof controlPlanePrograms)[number];
+type NodeProgram = (typeof nodePrograms)[number] | (typeof controlPlanePrograms)[number];
 
 /** A file of a node's directory: the path below it and the content. */
 export interface NodeFile {

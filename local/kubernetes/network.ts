@@ -11,7 +11,7 @@ import {
 } from "./plan";
 
 /** A network in use on this machine, from an address or a route: `10.213.0.0/24`. */
-export type Network = string;
+type Network = string;
 
 function range(network: Network): [number, number] {
   const [address = "", length = "32"] = network.split("/");
@@ -85,25 +85,21 @@ async function linksInside(init: number): Promise<Set<string>> {
 export async function connect(plan: ClusterPlan, inits: ReadonlyMap<number, number>): Promise<void> {
   const first = inits.get(1);
   if (first === undefined) return;
+  const link = hostLink(plan.name);
   const firstLinks = await linksInside(first);
-  if (!firstLinks.has(nodeBridge))
-    await ipInside(first, [`link add ${nodeBridge} type bridge`, `link set ${nodeBridge} up`]);
-  if (!firstLinks.has("machine")) {
-    const link = hostLink(plan.name);
-    await ip([
-      `link add ${link} type veth peer name machine netns ${first}`,
-      `address add ${hostAddress(plan)}/24 dev ${link}`,
-      `link set ${link} up`,
-    ]);
-    await ipInside(first, [`link set machine master ${nodeBridge}`, "link set machine up"]);
-  }
+  // A link that is there may still lack the rest, where we were killed in between: all but its making is repeated.
+  if (!firstLinks.has(nodeBridge)) await ipInside(first, [`link add ${nodeBridge} type bridge`]);
+  if (!firstLinks.has("machine")) await ip([`link add ${link} type veth peer name machine netns ${first}`]);
+  await ip([`address replace ${hostAddress(plan)}/24 dev ${link}`, `link set ${link} up`]);
+  await ipInside(first, [`link set ${nodeBridge} up`, `link set machine master ${nodeBridge}`, "link set machine up"]);
   const nodes = nodePlans(plan);
   for (const node of nodes) {
     const init = inits.get(node.index);
     if (init === undefined) continue;
-    if (node.index !== 1 && !(await linksInside(init)).has("eth0")) {
+    if (node.index !== 1) {
       const port = `node${node.index}`;
-      await ip([`link add ${port} netns ${first} type veth peer name eth0 netns ${init}`]);
+      if (!(await linksInside(init)).has("eth0"))
+        await ip([`link add ${port} netns ${first} type veth peer name eth0 netns ${init}`]);
       await ipInside(first, [`link set ${port} master ${nodeBridge}`, `link set ${port} up`]);
     }
     await configure(init, node, nodes);

@@ -42,7 +42,8 @@ done
 # Containers may ask for mounts that follow the node's: that takes a shared tree. It is shared with nothing outside the node.
 mount --make-rshared /
 
-export PATH="/run/bin:$PATH"
+# kube-proxy and CNI call iptables, which a user's PATH need not reach.
+export PATH="/run/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 ip link set lo up
 echo 1 >/proc/sys/net/ipv4/ip_forward
 until ip -oneline -4 address show | grep -qF " $address/"; do sleep 0.05; done

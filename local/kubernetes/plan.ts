@@ -33,7 +33,7 @@ export interface NodePlan {
 }
 
 const clusterName = /^[a-z](?:[a-z0-9-]{0,28}[a-z0-9])?$/;
-export const mostNodes = 9;
+const mostNodes = 9;
 
 /** @throws with what is wrong, before anything is made. */
 export function checkRequest(name: string, nodes: number, subnet?: string): void {

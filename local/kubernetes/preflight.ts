@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
-import { access, constants, readFile, stat, statfs } from "node:fs/promises";
-import { delimiter, dirname, join } from "node:path";
+import { access, constants, readFile, stat } from "node:fs/promises";
+import { delimiter, isAbsolute, join } from "node:path";
 import { cacheDirectory } from "../cache";
 import { step } from "../progress";
 import { ProgramFailed, run } from "../run";
+import { freeSpace } from "../toolchain/space";
+import type { ImagesFrom } from "./images/images";
 import { stateRoot } from "./plan";
 
 const gibibyte = 1024 ** 3;
@@ -17,8 +19,8 @@ const memoryForNode = gibibyte / 4;
 /** CNI's programs, where Debian puts them. */
 export const cniPlugins = "/usr/lib/cni";
 
-/** What nodes are made with beside the toolchain: the file that shows it is there → Debian's package. */
-const programs: Readonly<Record<string, string>> = {
+/** What nodes are made with. */
+const forNodes: Readonly<Record<string, string>> = {
   unshare: "util-linux",
   nsenter: "util-linux",
   flock: "util-linux",
@@ -28,15 +30,16 @@ const programs: Readonly<Record<string, string>> = {
   iptables: "iptables",
   conntrack: "conntrack",
   runc: "runc",
-  mmdebstrap: "mmdebstrap",
-};
-const files: Readonly<Record<string, string>> = {
   [join(cniPlugins, "ptp")]: "containernetworking-plugins",
+};
+/** What images are assembled with. */
+const forImages: Readonly<Record<string, string>> = {
+  mmdebstrap: "mmdebstrap",
   "/bin/busybox": "busybox-static",
 };
 
 /** A requirement that this machine does not meet. Nothing was changed when it is thrown. */
-export class NotPossibleHere extends Error {
+class NotPossibleHere extends Error {
   constructor(reason: string) {
     super(`${reason} Nothing was changed.`);
     this.name = "NotPossibleHere";
@@ -56,11 +59,26 @@ export function requireRoot(): void {
   }
 }
 
-async function freeSpace(directory: string): Promise<number> {
-  let existing = directory;
-  while (!existsSync(existing)) existing = dirname(existing);
-  const { bavail, bsize } = await statfs(existing);
-  return bavail * bsize;
+export type Architecture = "amd64" | "arm64";
+
+/** The architecture of this machine, in the word that images use. @throws where it is one that nothing here was made for. */
+export function architecture(machine: string = process.arch): Architecture {
+  if (machine === "x64") return "amd64";
+  if (machine === "arm64") return "arm64";
+  throw new NotPossibleHere(
+    `The embedded Kubernetes runs on amd64 and arm64, and this machine is ${machine}. Use an existing cluster with --context NAME.`,
+  );
+}
+
+/** @throws where images have to be assembled and the machine, as its /etc/os-release says, is not Debian. */
+export function requireDebian(osRelease: string): void {
+  if (/^ID="?debian"?$/m.test(osRelease)) return;
+  const name = /^PRETTY_NAME="?([^"\n]+)/m.exec(osRelease)?.[1] ?? "something else";
+  throw new NotPossibleHere(
+    "Not every registry of the images answers, so they have to be assembled from Debian's packages. That takes a machine with Debian " +
+      `and its apt sources; this one has ${name}. Run it on Debian, or where the registries can be reached, or use an existing cluster ` +
+      "with --context NAME.",
+  );
 }
 
 /** The memory that can be had without swapping, from the text of /proc/meminfo, in bytes. */
@@ -114,17 +132,27 @@ export async function findProgram(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-async function missingPackages(): Promise<string[]> {
+/** The program or file that shows it is there → Debian's package, for all that a cluster needs beside the toolchain. */
+export function requirements(origin: ImagesFrom): Readonly<Record<string, string>> {
+  return origin === "assembled" ? { ...forNodes, ...forImages } : forNodes;
+}
+
+async function missingPackages(required: Readonly<Record<string, string>>): Promise<string[]> {
   const missing = new Set<string>();
-  for (const [program, name] of Object.entries(programs))
-    if ((await findProgram(program)) === undefined) missing.add(name);
-  for (const [file, name] of Object.entries(files)) if (!existsSync(file)) missing.add(name);
+  for (const [what, name] of Object.entries(required)) {
+    const there = isAbsolute(what) ? existsSync(what) : (await findProgram(what)) !== undefined;
+    if (!there) missing.add(name);
+  }
   return [...missing];
 }
 
-/** Installs the Debian packages that nodes and images are made with, where they are missing. */
-export async function requirePackages(): Promise<void> {
-  const missing = await missingPackages();
+/**
+ * Installs the Debian packages that nodes are made with, and those that images are assembled with where they are, if any is missing.
+ * @throws {@link NotPossibleHere} where images have to be assembled on anything but Debian, or where there is no apt-get
+ */
+export async function requirePackages(origin: ImagesFrom): Promise<void> {
+  if (origin === "assembled") requireDebian(await readFile("/etc/os-release", "utf8").catch(() => ""));
+  const missing = await missingPackages(requirements(origin));
   if (missing.length === 0) return;
   const command = `apt-get install --no-install-recommends ${missing.join(" ")}`;
   if ((await findProgram("apt-get")) === undefined) {

@@ -7,7 +7,7 @@ import { controlPlanePrograms, nodePrograms, nodeTools } from "./components";
 import type { ImagesFrom } from "./images/images";
 import { apiServerUrl, clusterFiles, contextName, nodePlans } from "./plan";
 
-export interface NodeStatus {
+interface NodeStatus {
   readonly name: string;
   readonly address: string;
   /** The machine's process id of the node's first process; undefined where the node does not run. */
@@ -16,7 +16,7 @@ export interface NodeStatus {
   readonly programs: Readonly<Record<string, boolean>>;
 }
 
-export interface ClusterStatus {
+interface ClusterStatus {
   readonly name: string;
   readonly server: string;
   readonly kubeconfig: string;

@@ -11,7 +11,7 @@ export function goEnvironment(): NodeJS.ProcessEnv {
   return { ...environment, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off", GOTOOLCHAIN: "local" };
 }
 
-export interface GoVersion {
+interface GoVersion {
   /** What `go version` prints, platform included: part of each build's key. */
   readonly text: string;
   readonly release: readonly number[];

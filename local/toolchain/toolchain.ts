@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { access, mkdir, readFile, rename, rm, stat, statfs } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { cacheDirectory } from "../cache";
 import { withLock } from "../lock";
@@ -8,14 +8,12 @@ import { during, step } from "../progress";
 import { run } from "../run";
 import { catalog, manifestModules, type ManifestModule, type Program, type ToolName } from "./catalog";
 import { atLeast, explainGoFailure, goEnvironment, goVersion, readGoMod } from "./go";
+import { checkSpace, freeSpace } from "./space";
 
 export type { ManifestModule, ToolName } from "./catalog";
 
-/** Bytes that must be free where Go and we write before anything is built: the cold build of everything takes about 9 GiB. */
-const spaceForABuild = 3 * 1024 ** 3;
-
 /** Where a tool was found, or where it will be. */
-export interface Found {
+interface Found {
   readonly name: ToolName;
   /** `v1.2.3`, from the group's go.mod. */
   readonly version: string;
@@ -118,23 +116,19 @@ export async function findTools(names: readonly ToolName[]): Promise<Found[]> {
   return Promise.all(names.map(async (name) => find(await recipe(name))));
 }
 
-async function requireSpace(directory: string): Promise<void> {
-  let existing = directory;
-  while (
-    !(await stat(existing).then(
-      () => true,
-      () => false,
-    ))
-  )
-    existing = dirname(existing);
-  const { bavail, bsize } = await statfs(existing);
-  const free = bavail * bsize;
-  if (free < spaceForABuild) {
-    const gibibytes = (bytes: number) => (bytes / 1024 ** 3).toFixed(1);
-    throw new Error(
-      `Too little disk: ${directory} has ${gibibytes(free)} GiB free, building the toolchain needs ${gibibytes(spaceForABuild)} GiB. ` +
-        "Nothing was built. Free some space, or name another place with NAYTIFE_CACHE (ours), GOCACHE and GOMODCACHE (Go's).",
-    );
+async function requireSpace(programs: number): Promise<void> {
+  const ofGo = (await run("go", ["env", "GOCACHE", "GOMODCACHE"], { env: goEnvironment() })).trim().split("\n");
+  const places = [cacheDirectory(), ...ofGo];
+  checkSpace(
+    programs,
+    new Map(await Promise.all(places.map(async (place) => [place, await freeSpace(place)] as const))),
+  );
+}
+
+/** Removes what builds that were killed left. Only under the lock: one that runs has such a file, too. */
+async function sweep(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { recursive: true })) {
+    if (entry.endsWith(".unfinished")) await rm(join(directory, entry), { force: true });
   }
 }
 
@@ -146,8 +140,6 @@ async function build(made: Recipe, path: string): Promise<void> {
         "Nothing was built. Install a newer Go and repeat.",
     );
   }
-  const places = (await run("go", ["env", "GOCACHE", "GOMODCACHE"], { env: goEnvironment() })).trim().split("\n");
-  for (const place of [cacheDirectory(), ...places]) await requireSpace(place);
   await mkdir(dirname(path), { recursive: true });
   // Under a name of its own until it is whole: a build that dies leaves nothing that could be taken for the program.
   const unfinished = `${path}.${process.pid}.unfinished`;
@@ -164,7 +156,7 @@ async function build(made: Recipe, path: string): Promise<void> {
 /**
  * The absolute paths of tools: PATH in the right version, else the cache, else built now, one after the other, with progress on stderr.
  * Two processes never build at the same time: the second waits and takes what the first made.
- * @throws where Go is missing or too old, the module proxy does not answer, or the disk is nearly full; nothing half-built stays.
+ * @throws where Go is missing or too old, the module proxy does not answer, or the disk has too little room for all that is missing; nothing half-built stays.
  */
 export async function tools<Name extends ToolName>(names: readonly Name[]): Promise<Record<Name, string>> {
   const recipes = await Promise.all(names.map((name) => recipe(name)));
@@ -178,13 +170,15 @@ export async function tools<Name extends ToolName>(names: readonly Name[]): Prom
       // What the other process built while we waited is there now.
       found = await Promise.all(recipes.map((made) => find(made)));
       const missing = recipes.filter((_, index) => found[index]?.from === "to build");
+      if (missing.length === 0) return;
+      await sweep(dirname(file));
+      await requireSpace(missing.length);
       const began = Date.now();
       for (const [index, made] of missing.entries()) {
         const title = `toolchain: ${index + 1} of ${missing.length}: building ${made.name} ${made.version}`;
         await during(title, async () => build(made, await cachedPath(made)));
       }
-      if (missing.length > 0)
-        step(`toolchain: ${missing.length} built in ${((Date.now() - began) / 1000).toFixed(0)} s`);
+      step(`toolchain: ${missing.length} built in ${((Date.now() - began) / 1000).toFixed(0)} s`);
     });
   }
   return Object.fromEntries(found.map(({ name, path }) => [name, path])) as Record<Name, string>;

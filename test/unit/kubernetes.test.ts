@@ -1,8 +1,12 @@
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as fc from "fast-check";
 import { coreDns, localPath } from "../../local/kubernetes/addons";
-import { hierarchies, supervisorCgroup } from "../../local/kubernetes/cgroups";
+import { enableControllers, hierarchies, supervisorCgroup } from "../../local/kubernetes/cgroups";
 import { nodeFiles, quoted } from "../../local/kubernetes/components";
+import { sweepImages } from "../../local/kubernetes/images/assemble";
 import { registryOf } from "../../local/kubernetes/images/images";
 import { recipes } from "../../local/kubernetes/images/recipes";
 import { chooseSubnet, overlap } from "../../local/kubernetes/network";
@@ -16,7 +20,14 @@ import {
   nodePlans,
   type ClusterPlan,
 } from "../../local/kubernetes/plan";
-import { availableMemory, checkResources, requireRoot } from "../../local/kubernetes/preflight";
+import {
+  architecture,
+  availableMemory,
+  checkResources,
+  requireDebian,
+  requirements,
+  requireRoot,
+} from "../../local/kubernetes/preflight";
 
 const plan: ClusterPlan = { name: "shop", nodes: 3, subnet: "10.213.7" };
 const gibibyte = 1024 ** 3;
@@ -71,6 +82,37 @@ describe("a plan", () => {
       }),
     );
     expect(hostLink("local")).not.toBe(hostLink("e2e-lifecycle"));
+  });
+});
+
+describe("version 2's controllers", () => {
+  let directory: string;
+  let said: jest.SpyInstance;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "naytife-cgroup-"));
+    writeFileSync(join(directory, "cgroup.controllers"), "cpuset cpu io memory pids rdma misc\n");
+    said = jest.spyOn(process.stderr, "write").mockReturnValue(true);
+  });
+  afterEach(() => {
+    rmSync(directory, { recursive: true });
+    jest.restoreAllMocks();
+  });
+  const refusing = (code: string, controller: string, written: string[]) => (_file: string, text: string) => {
+    if (text.includes(controller)) return Promise.reject(Object.assign(new Error(code), { code }));
+    written.push(text);
+    return Promise.resolve();
+  };
+
+  test("are handed down one by one, those that limit pods, without one that is refused", async () => {
+    const written: string[] = [];
+    await enableControllers(directory, refusing("EINVAL", "io", written));
+    expect(written).toEqual(["+cpu", "+cpuset", "+memory", "+pids"]);
+    expect(said).toHaveBeenCalledWith(expect.stringContaining("does not hand down io (EINVAL)"));
+  });
+  test("stay with a cgroup that has processes of its own, which is said with what to do", async () => {
+    await expect(enableControllers(directory, refusing("EBUSY", "cpu", []))).rejects.toThrow(
+      /has processes of its own.*No node was started\. Move them .*: mkdir -p \S+\/init && xargs .*cgroup\.procs/,
+    );
   });
 });
 
@@ -132,6 +174,35 @@ describe("the machine", () => {
   test("says how much memory it has", () => {
     expect(availableMemory("MemTotal:  24 kB\nMemAvailable:     2048 kB\n")).toBe(2 * 1024 * 1024);
     expect(availableMemory("")).toBe(0);
+  });
+  test.each([
+    ["x64", "amd64"],
+    ["arm64", "arm64"],
+  ])("of node's architecture %s is called %s", (machine, name) => {
+    expect(architecture(machine)).toBe(name);
+  });
+  test("of another architecture is refused", () => {
+    expect(() => architecture("riscv64")).toThrow(/runs on amd64 and arm64, and this machine is riscv64.*Nothing was/);
+  });
+  test("needs what images are assembled with only where they are", () => {
+    const assembling = ["mmdebstrap", "busybox-static"];
+    expect(Object.values(requirements("assembled"))).toEqual(expect.arrayContaining(["iproute2", ...assembling]));
+    expect(Object.values(requirements("registry"))).toContain("iproute2");
+    for (const name of assembling) expect(Object.values(requirements("registry"))).not.toContain(name);
+  });
+  test("assembles images where it is Debian, and says so where it is not", () => {
+    const debian = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n';
+    expect(() => {
+      requireDebian(debian);
+    }).not.toThrow();
+    expect(() => {
+      requireDebian('PRETTY_NAME="Ubuntu 24.04 LTS"\nID=ubuntu\nID_LIKE=debian\n');
+    }).toThrow(
+      /That takes a machine with Debian .*; this one has Ubuntu 24\.04 LTS\. Run it on Debian.* Nothing was changed\./,
+    );
+    expect(() => {
+      requireDebian("");
+    }).toThrow(/this one has something else/);
   });
   test("without root is refused before anything is done", () => {
     const getuid = jest.spyOn(process, "getuid").mockReturnValue(1000);
@@ -237,12 +308,14 @@ describe("certificates", () => {
 
 describe("images", () => {
   test("are named in full, once each", () => {
-    const names = recipes.flatMap((recipe) => recipe.names);
+    const names = recipes("amd64").flatMap((recipe) => recipe.names);
     expect(new Set(names).size).toBe(names.length);
     for (const name of names) expect(name).toMatch(/^(registry\.k8s\.io|docker\.io|ghcr\.io)\/[a-z0-9/-]+:[\w.-]+$/);
   });
   test("that the operator's release names are among them", () => {
-    expect(recipes.flatMap((recipe) => recipe.names)).toContain("ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0");
+    expect(recipes("amd64").flatMap((recipe) => recipe.names)).toContain(
+      "ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0",
+    );
   });
   test.each([
     ["docker.io/library/postgres:15", "registry-1.docker.io"],
@@ -251,6 +324,27 @@ describe("images", () => {
   ])("of %s come from %s", (image, host) => {
     expect(registryOf(image)).toBe(host);
   });
+});
+
+describe("an image of the operator", () => {
+  test.each(["amd64", "arm64"] as const)("has its manager where the operator looks for that of %s", (machine) => {
+    expect(recipes(machine).find(({ names }) => names[0]!.includes("/cloudnative-pg:"))).toMatchObject({
+      path: `/operator/manager_${machine}`,
+      links: { "/manager": `operator/manager_${machine}` },
+    });
+  });
+});
+
+test("what a killed assembly left is swept, and nothing else", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "naytife-images-"));
+  try {
+    for (const name of ["0f.tar", "lock", "store-0f", "0f.tar.unfinished", "store-1f.unfinished", "work-aB3dE6"])
+      writeFileSync(join(directory, name), "");
+    await sweepImages(directory);
+    expect(readdirSync(directory).sort()).toEqual(["0f.tar", "lock", "store-0f"]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
 
 describe("add-ons", () => {
@@ -274,10 +368,7 @@ describe("add-ons", () => {
   });
 });
 
-test("the operator's manifest pulls only what can be pulled", () => {
+test("the operator's manifest pulls nothing: its nodes have the image and no way out", () => {
   const manifest = "        imagePullPolicy: Always\n              imagePullPolicy:\n";
-  expect(renderOperator(manifest, "assembled")).toBe(
-    "        imagePullPolicy: IfNotPresent\n              imagePullPolicy:\n",
-  );
-  expect(renderOperator(manifest, "registry")).toBe(manifest);
+  expect(renderOperator(manifest)).toBe("        imagePullPolicy: IfNotPresent\n              imagePullPolicy:\n");
 });

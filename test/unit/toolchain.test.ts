@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { catalog, manifestModules, toolNames, type Program } from "../../local/toolchain/catalog";
 import { atLeast, explainGoFailure, readGoMod } from "../../local/toolchain/go";
+import { checkSpace } from "../../local/toolchain/space";
 import { findTools, moduleDirectory, tool, tools } from "../../local/toolchain/toolchain";
 import { ProgramFailed } from "../../local/run";
 
@@ -201,7 +202,7 @@ describe("a build that fails", () => {
     expect(cached()).toEqual(["etcd"]);
   });
 
-  test("with the whole process leaves nothing that is taken for the program, and no lock", async () => {
+  test("with the whole process leaves nothing that is taken for the program, no lock, and its rest to the next one", async () => {
     program("go", fakeGo("1.26.8", `printf half >"$3"; chmod +x "$3"; kill -9 $PPID; exit 1`));
     const ask = ["--require", "tsx/cjs", "-e", `require(${JSON.stringify(join(groups, "toolchain.ts"))}).tool("etcd")`];
     await expect(
@@ -211,6 +212,9 @@ describe("a build that fails", () => {
     });
     expect(cached()).toEqual([expect.stringMatching(/^etcd\.\d+\.unfinished$/)]);
     program("go", fakeGo("1.26.8", writesTheProgram));
+    // Another program's build sweeps as well.
+    await tool("ctr");
+    expect(cached()).toEqual(["ctr"]);
     expect(readFileSync(await tool("etcd"), "utf8")).toContain("built");
   }, 30_000);
 
@@ -246,6 +250,28 @@ describe("a build that fails", () => {
     expect(explainGoFailure(error, "etcd")).toBe(error);
     expect(explainGoFailure(new ProgramFailed("go", 1, "syntax error", "failed"), "etcd").message).toMatch(
       /^etcd could not be built/,
+    );
+  });
+});
+
+describe("the disk", () => {
+  const gibibyte = 1024 ** 3;
+  const free = (gibibytes: number) =>
+    new Map([
+      ["/cache", 99 * gibibyte],
+      ["/go", gibibytes * gibibyte],
+    ]);
+  test("has to have room for all that is missing, before the first is built", () => {
+    expect(() => {
+      checkSpace(1, free(3));
+    }).not.toThrow();
+    expect(() => {
+      checkSpace(toolNames.length, free(10));
+    }).not.toThrow();
+    expect(() => {
+      checkSpace(toolNames.length, free(9));
+    }).toThrow(
+      "Too little disk: /go has 9.0 GiB free, building 15 of the toolchain's programs needs 10.0 GiB. Nothing was built.",
     );
   });
 });

@@ -1,12 +1,25 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { access, chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  access,
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cacheDirectory } from "../../cache";
 import { withLock } from "../../lock";
 import { during, step } from "../../progress";
 import { ProgramFailed, run } from "../../run";
 import { tools, type ToolName } from "../../toolchain/toolchain";
+import { architecture } from "../preflight";
 import type { DebianImage, ImageRecipe, StaticImage } from "./recipes";
 
 /** Raised when the way in which images are put together changes, so that older ones are not taken for new. */
@@ -38,8 +51,8 @@ async function debianSources(suite: DebianImage["suite"]): Promise<string[]> {
   const main = uri(lines, "Debian");
   if (main === undefined) {
     throw new Error(
-      "Images have to be assembled from Debian packages, as no registry answers, and apt on this machine knows no Debian mirror. " +
-        "Nothing was started. Run it on Debian, or where the images' registries can be reached.",
+      "Images have to be assembled from Debian packages, as no registry answers, and apt on this machine knows no mirror of Debian's own. " +
+        "No image was made and no cluster touched. Give apt a Debian mirror, or repeat where the images' registries can be reached.",
     );
   }
   const security = uri(lines, "Debian-Security");
@@ -107,7 +120,7 @@ async function debianLayer(recipe: DebianImage, layer: string): Promise<void> {
 /** Writes a docker archive: one layer, the configuration, and the names. */
 async function archive(recipe: ImageRecipe, work: string, layer: string, path: string): Promise<void> {
   const configuration = JSON.stringify({
-    architecture: process.arch === "arm64" ? "arm64" : "amd64",
+    architecture: architecture(),
     os: "linux",
     created: "1970-01-01T00:00:00Z",
     config: recipe.configuration,
@@ -152,6 +165,13 @@ async function assembleOne(
   }
 }
 
+/** Removes what an assembly that was killed left. Only under the lock: the work of another one that runs would look the same. */
+export async function sweepImages(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (/^work-|\.unfinished$/.test(name)) await rm(join(directory, name), { recursive: true, force: true });
+  }
+}
+
 /**
  * The archives of images, assembled where they are not in the cache, in the recipes' order.
  * @throws where a program cannot be built, or no Debian mirror answers.
@@ -170,6 +190,7 @@ export async function assemble(recipes: readonly ImageRecipe[]): Promise<string[
       step("images: another process assembles them; waiting for it");
     },
     async () => {
+      await sweepImages(directory);
       for (const [index, recipe] of recipes.entries()) {
         const path = paths[index];
         if (path === undefined || (await isFile(path))) continue;

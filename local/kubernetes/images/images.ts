@@ -1,5 +1,6 @@
 import { during, step } from "../../progress";
 import { run } from "../../run";
+import { architecture } from "../preflight";
 import { assemble } from "./assemble";
 import { recipes } from "./recipes";
 
@@ -26,7 +27,7 @@ async function answers(host: string): Promise<boolean> {
 
 /** Where this machine gets images from: the registries if all of those that the images name answer, else they are assembled here. */
 export async function imagesOrigin(): Promise<ImagesFrom> {
-  const hosts = [...new Set(recipes.flatMap(({ names }) => names.map(registryOf)))];
+  const hosts = [...new Set(recipes(architecture()).flatMap(({ names }) => names.map(registryOf)))];
   const silent = (await Promise.all(hosts.map(async (host) => ((await answers(host)) ? [] : [host])))).flat();
   if (silent.length === 0) {
     step(`images: from their registries (${hosts.join(", ")})`);
@@ -37,7 +38,7 @@ export async function imagesOrigin(): Promise<ImagesFrom> {
 }
 
 /** A node's containerd, as seen from the machine: images are fetched through the machine's network, the node has none outside. */
-export interface NodeContainerd {
+interface NodeContainerd {
   readonly node: string;
   readonly socket: string;
   readonly ctr: string;
@@ -55,7 +56,7 @@ export async function provideImages(
 ): Promise<void> {
   for (const node of nodes) {
     const there = new Set((await ctr(node, "images", "list", "--quiet")).trim().split("\n"));
-    const missing = recipes.flatMap((recipe, index) =>
+    const missing = recipes(architecture()).flatMap((recipe, index) =>
       recipe.names.every((name) => there.has(name)) ? [] : [{ names: recipe.names, archive: archives[index] }],
     );
     if (missing.length === 0) continue;
@@ -74,5 +75,5 @@ export async function provideImages(
 
 /** The archives to import: assembled where they are not cached; none where registries answer. */
 export async function prepareImages(origin: ImagesFrom): Promise<string[]> {
-  return origin === "assembled" ? assemble(recipes) : [];
+  return origin === "assembled" ? assemble(recipes(architecture())) : [];
 }

@@ -1,8 +1,9 @@
 import type { ToolName } from "../../toolchain/toolchain";
 import { pauseImage } from "../components";
+import type { Architecture } from "../preflight";
 
 /** How an image runs, as in an image's configuration. */
-export interface ImageConfiguration {
+interface ImageConfiguration {
   readonly User?: string;
   readonly Env: readonly string[];
   readonly Entrypoint?: readonly string[];
@@ -46,14 +47,14 @@ const nonRoot = "65532:65532";
 export const postgresImage = "ghcr.io/cloudnative-pg/postgresql:17";
 /** The pooler that operator 1.30.0 uses unless told otherwise. */
 export const pgbouncerImage = "ghcr.io/cloudnative-pg/pgbouncer:1.25.1";
-export const operatorImage = "ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0";
+const operatorImage = "ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0";
 export const coreDnsImage = "registry.k8s.io/coredns/coredns:v1.12.4";
-export const localPathImage = "docker.io/rancher/local-path-provisioner:v0.0.30";
+const localPathImage = "docker.io/rancher/local-path-provisioner:v0.0.30";
 /** The legacy database. Where it is assembled it is Debian's glibc build; Docker's own default is Debian, too, `-alpine` is musl. */
 export const legacyImage = "docker.io/library/postgres:15";
 
 /** Every image that a cluster needs, the ones that make it ready first. */
-export const recipes: readonly ImageRecipe[] = [
+export const recipes = (architecture: Architecture): readonly ImageRecipe[] => [
   {
     kind: "static",
     names: [pauseImage],
@@ -86,8 +87,9 @@ export const recipes: readonly ImageRecipe[] = [
     kind: "static",
     names: [operatorImage],
     program: "cnpg-manager",
-    path: "/operator/manager_amd64",
-    links: { "/manager": "operator/manager_amd64" },
+    // The operator looks for its managers by this pattern.
+    path: `/operator/manager_${architecture}`,
+    links: { "/manager": `operator/manager_${architecture}` },
     configuration: { User: nonRoot, Env: [`PATH=${path}`], Entrypoint: ["/manager"] },
   },
   {
