@@ -1,10 +1,21 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { down, inits, killNode, readPlan, startNode, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
+import {
+  down,
+  inits,
+  killNode,
+  readPlan,
+  readResult,
+  startNode,
+  up,
+  type EmbeddedCluster,
+} from "../../local/kubernetes/cluster";
 import { hierarchies } from "../../local/kubernetes/cgroups";
-import { clusterDirectory, hostLink } from "../../local/kubernetes/plan";
+import { clusterDirectory, clusterFiles, hostLink } from "../../local/kubernetes/plan";
 import { postgresImage } from "../../local/kubernetes/images/recipes";
 import { status } from "../../local/kubernetes/status";
 import { run } from "../../local/run";
@@ -12,6 +23,8 @@ import { kubectl, until } from "./kubectl";
 
 const first = "e2e-lifecycle";
 const second = "e2e-beside";
+const killed = "e2e-killed";
+const names = [first, second, killed];
 const busybox = "docker.io/library/busybox:latest";
 /** Asks a server for a file by the pod's own name service: Debian's static busybox cannot look names up. */
 const get = (host: string, port: number, file: string) =>
@@ -27,7 +40,7 @@ function cgroups(): string[] {
   return hierarchies(readFileSync("/proc/self/mounts", "utf8"))
     .flatMap(({ root: hierarchy }) => below(hierarchy))
     .filter((path) => /naytife|kube|k8s|containerd|pods/.test(path))
-    .filter((path) => !path.includes("/naytife-postgres") || path.includes(`/${first}`) || path.includes(`/${second}`));
+    .filter((path) => !path.includes("/naytife-postgres") || names.some((name) => path.includes(`/${name}`)));
 }
 
 /** What a cluster could leave on the machine beside processes. */
@@ -42,7 +55,7 @@ async function footprint() {
       readFileSync(`/proc/sys/${name}`, "utf8").trim(),
     ),
     cgroups: cgroups(),
-    state: [first, second].filter((name) => existsSync(clusterDirectory(name))),
+    state: names.filter((name) => existsSync(clusterDirectory(name))),
   };
 }
 
@@ -281,4 +294,54 @@ describe("the embedded Kubernetes", () => {
     expect(processes.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
     expect(await footprint()).toEqual(before);
   }, 60_000);
+});
+
+describe("an `up` that is killed, with all that it runs,", () => {
+  const nodes = async () => inits((await readPlan(killed))!);
+
+  afterEach(() => down({ name: killed }), 60_000);
+
+  test.each<[string, (said: string) => boolean | Promise<boolean>]>([
+    ["while it makes certificates", () => existsSync(clusterFiles(killed).pki)],
+    [
+      "when its node has only just begun",
+      async (said) => said.includes("starting 1 node") && (await nodes()).size === 1,
+    ],
+    ["when the API server has only just answered", (said) => said.includes("the API server answers")],
+    ["when its nodes are Ready and its add-ons are not", (said) => said.includes("nodes Ready")],
+  ])(
+    "%s is made good by the next one",
+    async (_moment, reached) => {
+      await down({ name: killed });
+      const before = await footprint();
+      const child = spawn("npm", ["run", "kubernetes", "--", "up", "--name", killed], {
+        cwd: root,
+        detached: true,
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      const ended = once(child, "close");
+      let said = "";
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+      while (!(await reached(said))) {
+        if (child.exitCode !== null) throw new Error(`It ended before it was killed:\n${said}`);
+        await sleep(10);
+      }
+      process.kill(-child.pid!, "SIGKILL");
+      expect(await ended).toEqual([null, "SIGKILL"]);
+      expect(await readResult(killed)).toBeUndefined();
+      const survivors = await nodes();
+
+      const cluster = await up({ name: killed });
+      const state = await status({ name: killed });
+      expect(Object.values(state!.nodes[0]!.programs)).toEqual(Array<boolean>(7).fill(true));
+      for (const [index, init] of survivors) expect((await nodes()).get(index)).toBe(init);
+      await kubectl(cluster, ["wait", "--for=create", "serviceaccount/default", "--timeout=30s"]);
+      await apply(cluster, client("getent hosts kubernetes"));
+      expect(await outputOf(cluster, "client")).toMatch(/^10\.96\.0\.1\s/);
+
+      await down({ name: killed });
+      expect(await footprint()).toEqual(before);
+    },
+    180_000,
+  );
 });
