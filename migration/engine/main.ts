@@ -16,7 +16,9 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   const text =
-    error instanceof MigrationFailure ? error.message : error instanceof Error ? error.message : String(error);
+    error instanceof MigrationFailure
+      ? error.message
+      : `Migration: ${error instanceof Error ? error.message : String(error)}\n  Next: The Job, if it was started, goes on by itself; run \`pulumi up\` again.`;
   process.stderr.write(`${text}\n`);
   process.exitCode = 1;
 });

@@ -23,6 +23,13 @@ export function labels(settings: Settings): Record<string, string> {
   };
 }
 
+/** The Job's label that says what it does, so that nobody takes a comparison for a migration. */
+export const modeLabel = "naytife.com/mode";
+
+/** The label and its value on the dump's volume once the migration is finished: from then on what it holds is a backup. */
+export const holdsLabel = "naytife.com/holds";
+export const backup = "backup";
+
 const scriptsDirectory = path.join(__dirname, "..", "job");
 
 /** The scripts and SQL that run in the Job. */
@@ -92,7 +99,7 @@ export function job(settings: Settings, run: Run): V1Job {
   return {
     apiVersion: "batch/v1",
     kind: "Job",
-    metadata: { name: names.job, namespace, labels: labels(settings) },
+    metadata: { name: names.job, namespace, labels: { ...labels(settings), [modeLabel]: run.mode } },
     spec: {
       suspend: true,
       // A second attempt is the engine's to make: it looks first at what the first one left.

@@ -72,6 +72,22 @@ recall() {
   sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT $1 FROM naytife_migration.state WHERE target_database = :'target';"
 }
 
+# cut_over_done: 1 if this target's migration is finished, 0 if not. A COMMIT in flight is waited for; fails if it does not end, or if the target does not answer.
+cut_over_done() {
+  sql target_admin -v target="$TARGET_DATABASE" <<'SQL'
+BEGIN;
+SET LOCAL lock_timeout = '30s';
+LOCK TABLE naytife_migration.marker IN SHARE MODE;
+SELECT count(*) FROM naytife_migration.marker WHERE target_database = :'target';
+COMMIT;
+SQL
+}
+
+# redact: standard input without the lines that may hold a password, such as a user mapping's options.
+redact() {
+  sed -u -E -e '/password authentication failed|no password supplied/b' -e 's/^([<>] )?.*(password|secret).*$/\1(a line that mentions a password or a secret is not shown)/I'
+}
+
 # human BYTES: the number with a unit.
 human() {
   awk -v b="$1" 'BEGIN { split("B kB MB GB TB", u, " "); i = 1; while (b >= 1000 && i < 5) { b /= 1000; i++ } printf (i == 1 ? "%d %s" : "%.1f %s"), b, u[i] }'
@@ -110,14 +126,19 @@ open_connections() {
   # What we make on the target belongs to postgres, so that the temporary role can go; statements with verifiers are logged nowhere.
   local superuser="$options -c role=postgres -c client_min_messages=warning -c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic -c pg_stat_statements.track=none -c pgaudit.log=none"
   local common=$'keepalives_idle=30\nkeepalives_interval=10\nkeepalives_count=6\nconnect_timeout=15'
-  local source=$'\n'"host=$SOURCE_HOST"$'\n'"port=$SOURCE_PORT"$'\n'"user=$SOURCE_USER"$'\n'"$common"$'\n'"application_name=naytife_migration $RUN"$'\n'"options=$options"
+  # The source's server notices within two minutes that our node is gone, and lets go of the locks.
+  local guest="$options -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6"
+  local source=$'\n'"host=$SOURCE_HOST"$'\n'"port=$SOURCE_PORT"$'\n'"user=$SOURCE_USER"$'\n'"$common"$'\n'"application_name=naytife_migration $RUN"$'\n'"options=$guest"
+  # Where the source is frozen and sealed from: never the database that is moved, and never read-only.
+  SOURCE_ADMIN_DATABASE=postgres
+  if [[ $SOURCE_DATABASE == postgres ]]; then SOURCE_ADMIN_DATABASE=template1; fi
   local tls=$'\n'"sslmode=${TARGET_SSLMODE:-verify-full}"
   if [[ -n ${TARGET_CA:-} ]]; then tls+=$'\n'"sslrootcert=$TARGET_CA"; fi
   local target=$'\n'"host=$TARGET_HOST"$'\n'"port=$TARGET_PORT"$'\n'"$common"$'\n'"application_name=naytife_migration $RUN$tls"
   export PGSERVICEFILE="$WORK/services" PGPASSFILE="$WORK/passwords"
   {
     printf '[source]%s\ndbname=%s\n\n' "$source" "$SOURCE_DATABASE"
-    printf '[source_admin]%s\ndbname=postgres\n\n' "$source"
+    printf '[source_admin]%s -c default_transaction_read_only=off\ndbname=%s\n\n' "$source" "$SOURCE_ADMIN_DATABASE"
     printf '[target_admin]%s\nuser=%s\noptions=%s\ndbname=postgres\n\n' "$target" "$TARGET_USER" "$superuser"
     printf '[target]%s\nuser=%s\noptions=%s\ndbname=%s\n\n' "$target" "$TARGET_USER" "$superuser" "$TARGET_DATABASE"
     printf '[staging]%s\nuser=%s\noptions=%s\ndbname=%s\n\n' "$target" "$TARGET_USER" "$superuser" "$STAGING"
@@ -129,6 +150,9 @@ open_connections() {
     printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "$TARGET_HOST")" "$TARGET_PORT" "$(escape_pgpass "$TARGET_USER")" "$(escape_pgpass "$TARGET_PASSWORD")"
     printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "$TARGET_HOST")" "$TARGET_PORT" "$(escape_pgpass "$TARGET_OWNER")" "$(escape_pgpass "$TARGET_OWNER_PASSWORD")"
   } >"$PGPASSFILE"
+  # A password file has one line a password.
+  [[ $SOURCE_PASSWORD != *[$'\r\n']* ]] || fail "the source's password holds a line break, which no password file can" "Make its Secret anew without it (a Secret made from a file often ends with one), and change the password if it is part of it."
+  [[ $TARGET_OWNER_PASSWORD != *[$'\r\n']* ]] || fail "the password of $TARGET_OWNER holds a line break, which no password file can" "Make Secret $TARGET_OWNER_SECRET anew without it."
   unset SOURCE_PASSWORD TARGET_PASSWORD TARGET_OWNER_PASSWORD
   export PGCLIENTENCODING=UTF8 PGTZ=UTC
 }

@@ -39,7 +39,7 @@ warn_late() {
 prove_unchanged() {
   local xmax sequences
   xmax=$(sql source_admin -c "SELECT pg_snapshot_xmax(pg_current_snapshot())")
-  sequences=$(hold "SELECT md5(coalesce(string_agg(seqrelid || '=' || coalesce(pg_sequence_last_value(seqrelid)::text, ''), ',' ORDER BY seqrelid), '')) FROM pg_sequence;")
+  sequences=$(hold "SELECT md5(coalesce(string_agg(seqrelid || '=' || coalesce(pg_sequence_last_value(seqrelid)::text, ''), ',' ORDER BY seqrelid), '')) FROM pg_sequence;") || still_frozen
   [[ ${PROVED_FROM##*.} == "$sequences" ]] || fail "a sequence of the source moved while it was frozen" "Find the client that set default_transaction_read_only off, then run \`pulumi up\` again."
   local before
   before=$(cut -d. -f3 <<<"$PROVED_FROM")
@@ -63,7 +63,9 @@ SQL
 
 # close_target: nobody but superusers can connect to the empty database from now on; reopen_target undoes it.
 close_target() {
-  remember target_closed "$(sql target_admin -v d="$TARGET_DATABASE" <<<"SELECT datconnlimit FROM pg_database WHERE datname = :'d';")"
+  local limit
+  limit=$(sql target_admin -v d="$TARGET_DATABASE" <<<"SELECT datconnlimit FROM pg_database WHERE datname = :'d';")
+  remember target_closed "$limit"
   sql target_admin -v d="$TARGET_DATABASE" >/dev/null <<'SQL'
 ALTER DATABASE :"d" CONNECTION LIMIT 0;
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'d';
@@ -71,9 +73,9 @@ SQL
 }
 reopen_target() {
   local limit
-  limit=$(recall target_closed)
-  if [[ -z $limit ]]; then return; fi
-  sql target_admin -v d="$TARGET_DATABASE" -v limit="$limit" <<<'ALTER DATABASE :"d" CONNECTION LIMIT :limit;'
+  limit=$(recall target_closed) || return 1
+  if [[ -z $limit ]]; then return 0; fi
+  sql target_admin -v d="$TARGET_DATABASE" -v limit="$limit" <<<'ALTER DATABASE :"d" CONNECTION LIMIT :limit;' || return 1
   remember target_closed ""
 }
 
@@ -98,7 +100,13 @@ drop_replaced() {
 
 # compose_report: everything that was compared, counted and left behind. No data, no secret.
 compose_report() {
-  sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v source="$SOURCE_USER@$SOURCE_HOST:$SOURCE_PORT/$SOURCE_DATABASE" -v source_version="$(sql source_admin -c 'SHOW server_version')" \
-    -v source_bytes="$SOURCE_BYTES" -v dump="$(basename "$DUMP_DIRECTORY")" -v dump_bytes="$(du -sb "$DUMP_DIRECTORY" | cut -f1)" -v dump_hash="$(sha256sum <"$DUMP_DIRECTORY/SHA256SUMS" | cut -d' ' -f1)" \
-    -v schema_hash="$SCHEMA_HASH" -v proof="$PROOF" -v warnings="[$(sort -u "$WORK/warnings" | paste -sd,)]" -f "$SCRIPTS/report.sql" >"$WORK/report.json"
+  local source_version dump_bytes dump_hash
+  source_version=$(sql source_admin -c 'SHOW server_version')
+  dump_bytes=$(du -sb "$DUMP_DIRECTORY" | cut -f1)
+  dump_hash=$(sha256sum <"$DUMP_DIRECTORY/SHA256SUMS" | cut -d' ' -f1)
+  # By a file: a list of warnings may be longer than a command's argument.
+  printf '[%s]' "$(sort -u "$WORK/warnings" | paste -sd,)" >"$WORK/warnings.json"
+  sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v source="$SOURCE_USER@$SOURCE_HOST:$SOURCE_PORT/$SOURCE_DATABASE" -v source_version="$source_version" \
+    -v source_bytes="$SOURCE_BYTES" -v dump="$(basename "$DUMP_DIRECTORY")" -v dump_bytes="$dump_bytes" -v dump_hash="$dump_hash" \
+    -v schema_hash="$SCHEMA_HASH" -v proof="$PROOF" -f "$SCRIPTS/report.sql" >"$WORK/report.json"
 }

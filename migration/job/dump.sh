@@ -19,8 +19,8 @@ dump() {
     --exclude-extension=pg_stat_statements --no-subscriptions --no-tablespaces -f "$partial"
   still_frozen
   pg_restore -l "$partial" >/dev/null
-  (cd "$partial" && sha256sum -- * >"$WORK/SHA256SUMS" && mv "$WORK/SHA256SUMS" .)
-  sync "$partial"/* "$partial"
+  (cd "$partial" && find . -type f -printf '%P\0' | sort -z | xargs -0 sha256sum -- >"$WORK/SHA256SUMS" && mv "$WORK/SHA256SUMS" .)
+  find "$partial" -print0 | xargs -0 sync
   mv "$partial" "$DUMP_DIRECTORY"
   sync "$DUMP"
   remember dump "$(basename "$DUMP_DIRECTORY")"
@@ -30,8 +30,9 @@ dump() {
 
 # The tables that pg_dump reads right now, with the rows that it has read of them.
 dump_progress() {
-  local done_bytes item
+  local done_bytes item=
   done_bytes=$(du -sb "$DUMP/$TARGET_DATABASE-$RUN.partial" | cut -f1)
-  item=$(sql source -c "SELECT string_agg(format('%s (%s rows)', relid::regclass, tuples_processed), ', ' ORDER BY tuples_processed DESC) FROM pg_stat_progress_copy WHERE datname = current_database() AND command = 'COPY TO'")
+  # From 14 on the server says what it reads.
+  if ((SOURCE_MAJOR >= 14)); then item=$(sql source -c "SELECT string_agg(format('%s (%s rows)', relid::regclass, tuples_processed), ', ' ORDER BY tuples_processed DESC) FROM pg_stat_progress_copy WHERE datname = current_database() AND command = 'COPY TO'"); fi
   progress "$done_bytes" null "bytes written" "$item"
 }

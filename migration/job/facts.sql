@@ -17,7 +17,7 @@ SELECT json_build_object('kind', 'large object', 'name', m.oid::text, 'value', j
 SELECT json_build_object('kind', 'role', 'name', rolname, 'value', json_build_object('inherit', rolinherit, 'createrole', rolcreaterole, 'createdb', rolcreatedb, 'login', rolcanlogin,
   'bypassrls', rolbypassrls, 'limit', rolconnlimit, 'until', coalesce(rolvaliduntil, 'infinity'), 'comment', shobj_description(oid, 'pg_authid'),
   'password', md5(:'run' || coalesce(rolpassword, ''))))
-  FROM pg_authid WHERE rolname NOT IN (SELECT json_array_elements_text(:'kept')) AND rolname <> current_user AND rolname NOT IN ('postgres', 'streaming_replica') AND rolname !~ '^(pg_|cnpg_)';
+  FROM pg_authid WHERE rolname NOT IN (SELECT json_array_elements_text(:'kept')) AND rolname NOT IN ('postgres', 'streaming_replica') AND rolname !~ '^(pg_|cnpg_)';
 
 SELECT json_build_object('kind', 'membership', 'name', format('%I in %I', m.rolname, g.rolname), 'value', json_build_object('admin', bool_or(admin_option)))
   FROM pg_auth_members a JOIN pg_roles g ON g.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
@@ -34,7 +34,7 @@ SELECT json_build_object('kind', 'setting', 'name', format('%s of %s', split_par
    AND NOT (setrole = 0 AND entry LIKE 'default\_transaction\_read\_only=%');
 
 SELECT json_build_object('kind', 'database', 'name', 'rights and comment', 'value', json_build_object('comment', shobj_description(oid, 'pg_database'), 'limit', datconnlimit,
-  'acl', (SELECT json_agg(line ORDER BY line) FROM (SELECT format('%s to %s', privilege_type, CASE WHEN grantee = 0 THEN 'PUBLIC' WHEN grantee = datdba THEN 'the owner' ELSE pg_get_userbyid(grantee) END) AS line
+  'acl', (SELECT json_agg(line ORDER BY line) FROM (SELECT DISTINCT format('%s to %s', privilege_type, CASE WHEN grantee = 0 THEN 'PUBLIC' WHEN grantee = datdba OR pg_get_userbyid(grantee) = :'owner' THEN 'the owner' ELSE pg_get_userbyid(grantee) END) AS line
     FROM aclexplode(coalesce(datacl, acldefault('d', datdba)))) AS grants)))
   FROM pg_database WHERE datname = current_database();
 

@@ -3,11 +3,13 @@
 # it sets, waits for a lock that it never gets, so that nothing is acknowledged. The database's default tells honest clients at once: read-only.
 # shellcheck shell=bash disable=SC2034 # the parts share their variables
 
-# hold SQL: runs SQL in the session that holds the locks, and prints the answer. Fails if that session is gone.
+# hold SQL: runs SQL in the session that holds the locks, and prints the answer. Fails if that session is gone. Only for $(…): to write to a dead session ends the shell that does.
 hold() {
-  local line
-  { printf '%s\n\\echo end-of-answer\n' "$1" >&"${HOLDER_SESSION[1]}"; } 2>/dev/null || return 1
-  while read -r -t "${2:-60}" -u "${HOLDER_SESSION[0]}" line; do
+  # bash unsets these when the session ends.
+  local line to=${HOLDER_SESSION[1]:-} from=${HOLDER_SESSION[0]:-}
+  if [[ -z $to || -z $from ]]; then return 1; fi
+  { printf '%s\n\\echo end-of-answer\n' "$1" >&"$to"; } 2>/dev/null || return 1
+  while read -r -t 60 -u "$from" line; do
     if [[ $line == end-of-answer ]]; then return 0; fi
     printf '%s\n' "$line"
   done
@@ -29,16 +31,24 @@ source_position() {
 
 freeze() {
   begin freeze
-  if [[ -z $(recall source_freeze) ]]; then
+  local previous
+  previous=$(recall source_freeze)
+  if [[ -z $previous ]]; then
     # Remembered before it is changed, or a crash in between would forget it.
-    remember source_freeze "$(sql source_admin -v database="$SOURCE_DATABASE" <<'SQL'
+    previous=$(sql source_admin -v database="$SOURCE_DATABASE" <<'SQL'
 SELECT coalesce((SELECT 'set:' || substr(entry, length('default_transaction_read_only=') + 1)
   FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) entry
  WHERE d.datname = :'database' AND s.setrole = 0 AND entry LIKE 'default\_transaction\_read\_only=%'), 'unset');
 SQL
-    )"
-    sql source_admin -v database="$SOURCE_DATABASE" <<<'ALTER DATABASE :"database" SET default_transaction_read_only = on;'
+    )
+    remember source_freeze "$previous"
   fi
+  FROZEN_FROM=$previous
+  if [[ ${previous,,} =~ ^set:(on|t|tr|tru|true|y|ye|yes|1)$ ]]; then
+    warn "$SOURCE_DATABASE of the source was read-only by default before the migration, which is not carried to the target; if an earlier run left it: ALTER DATABASE $SOURCE_DATABASE RESET default_transaction_read_only"
+  fi
+  # Also where an earlier run froze it: it may have been let go by hand since.
+  sql source_admin -v database="$SOURCE_DATABASE" <<<'ALTER DATABASE :"database" SET default_transaction_read_only = on;'
   terminate_clients
   local attempt
   for attempt in 1 2 3 4 5 6; do
@@ -67,7 +77,7 @@ SQL
   )
   # shellcheck disable=SC2034 # bash makes HOLDER_SESSION_PID
   coproc HOLDER_SESSION { exec psql "service=source" -X -A -t -q -v ON_ERROR_STOP=1 2>&1; }
-  HOLDER=$HOLDER_SESSION_PID
+  HOLDER=${HOLDER_SESSION_PID:-}
   local answer
   # The locks come before the snapshot, so that no write slips in between the two.
   answer=$(hold "SET lock_timeout = '10s'; BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE; $statement SET LOCAL lock_timeout = 0; SELECT 'snapshot ' || pg_export_snapshot();") || { note "${answer##*ERROR: }"; return 1; }
@@ -96,7 +106,8 @@ still_frozen() {
 # that makes itself writable wrote to one meanwhile is found by the comparison, which comes after.
 lock_large_objects() {
   terminate_clients
-  hold "LOCK TABLE ONLY pg_catalog.pg_largeobject IN SHARE MODE;" || fail "a client of the source holds its large objects for more than a minute" "End it (SELECT * FROM pg_stat_activity), then run \`pulumi up\` again."
+  local answer
+  answer=$(hold "LOCK TABLE ONLY pg_catalog.pg_largeobject IN SHARE MODE;") || fail "the source's large objects could not be locked within a minute${answer:+: $answer}" "If a client holds them, end it (SELECT * FROM pg_stat_activity), then run \`pulumi up\` again."
   LOCKED=$(locked_tables)
 }
 
@@ -124,38 +135,43 @@ seal_source() {
 }
 
 unseal_source() {
-  sql source_admin -v database="$SOURCE_DATABASE" <<<'ALTER DATABASE :"database" WITH ALLOW_CONNECTIONS true;'
-  remember source_sealed ""
+  sql source_admin -v database="$SOURCE_DATABASE" <<<'ALTER DATABASE :"database" WITH ALLOW_CONNECTIONS true;' || return 1
+  # Forgotten later if not now: an open database is not opened again.
+  remember source_sealed "" || true
 }
 
 # undo_freeze: lets the source go back to work, and prints what is true of both sides now. For the exit handler: never fails.
 undo_freeze() {
-  # finished DATABASE: the cut-over is done, or cannot be ruled out; then the source stays sealed.
-  local finished previous
+  local finished previous target_now="The target's database $TARGET_DATABASE is as it was"
   release_locks
-  finished=$(sql target_admin -v d="$TARGET_DATABASE" 2>/dev/null <<<"SELECT count(*) FROM naytife_migration.marker WHERE target_database = :'d';") || finished=unknown
+  finished=$(cut_over_done 2>/dev/null) || finished=unknown
   if [[ $finished == 1 ]]; then
     echo "The cut-over is done: the target has the data, the source stays sealed."
     return
   fi
-  if [[ $finished == unknown && $PHASE == "cut over" ]]; then
-    echo "The target does not answer, so the source stays sealed until the next run knows which of the two is in charge."
+  if [[ $finished == unknown && ($PHASE == "cut over" || $PHASE == retain) ]]; then
+    echo "The target does not answer, so the source stays closed to writers until the next run knows which of the two is in charge."
     return
   fi
   if [[ $finished == unknown ]]; then
-    echo "The target does not answer. The source was never changed, unless a run had frozen it: docs/migration.md has the command that lets it go."
+    target_now="The target does not answer; nothing was switched there"
+  elif ! reopen_target 2>/dev/null; then
+    target_now+=", but still closed to clients (CONNECTION LIMIT 0): the next run opens it"
+  fi
+  previous=$FROZEN_FROM
+  if [[ -z $previous ]] && ! previous=$(recall source_freeze 2>/dev/null); then
+    echo "This run did not freeze the source; if an earlier one did, it may still be read-only: docs/migration.md, \"Letting the source go\". $target_now."
     return
   fi
-  previous=$(recall source_freeze 2>/dev/null)
   if [[ -z $previous ]]; then
-    echo "Nothing was changed: the source works as before, the target's database $TARGET_DATABASE is as it was."
+    echo "Nothing was changed: the source works as before. $target_now."
     return
   fi
-  if [[ -n $(recall source_sealed 2>/dev/null) ]]; then unseal_source 2>/dev/null; fi
-  if thaw_source "$previous" 2>/dev/null; then
-    echo "The source takes writes again; the target's database $TARGET_DATABASE is as it was, and what was copied so far lies in $STAGING."
+  # Sealed in `cut over` alone, whose end is known here, or by an earlier run.
+  if { [[ -z $(recall source_sealed 2>/dev/null) ]] || unseal_source; } 2>/dev/null && thaw_source "$previous" 2>/dev/null; then
+    echo "The source takes writes again. $target_now; what was copied so far lies in $STAGING."
   else
-    echo "The source could not be reached to let it go: it is still read-only; docs/migration.md has the command. The target's database $TARGET_DATABASE is as it was."
+    echo "The source could not be reached to let it go: it is still read-only; docs/migration.md, \"Letting the source go\", has the command. $target_now."
   fi
 }
 
@@ -165,7 +181,7 @@ thaw_source() {
   unset) sql source_admin -v database="$SOURCE_DATABASE" <<<'ALTER DATABASE :"database" RESET default_transaction_read_only;' || return 1 ;;
   set:*) sql source_admin -v database="$SOURCE_DATABASE" -v previous="${1#set:}" <<<'ALTER DATABASE :"database" SET default_transaction_read_only = :'"'previous';" || return 1 ;;
   esac
-  # Sessions that began read-only stay so; they reconnect.
-  terminate_clients
-  remember source_freeze ""
+  # Sessions that began read-only stay so; they reconnect. What cannot be forgotten now is harmless: the next run freezes again whatever it finds.
+  terminate_clients || true
+  remember source_freeze "" || true
 }

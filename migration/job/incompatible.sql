@@ -15,3 +15,5 @@ SELECT format('%s functions run with the rights of their owner %I (SECURITY DEFI
   FROM pg_proc p JOIN pg_roles r ON r.oid = proowner
  WHERE prosecdef AND rolsuper AND p.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
  GROUP BY proowner;
+SELECT format('setting %s of all roles (ALTER ROLE ALL) is not carried: set it in the Cluster if the target needs it', split_part(entry, '=', 1))
+  FROM pg_db_role_setting, unnest(setconfig) AS entry WHERE setrole = 0 AND setdatabase = 0;

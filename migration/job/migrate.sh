@@ -11,12 +11,15 @@ for part in common preflight freeze dump roles restore verify cutover; do
   . "$SCRIPTS/$part.sh"
 done
 
+MODE=${1:-migrate}
 CHILD=
 HOLDER=
+# What default_transaction_read_only was on the source before this run froze it; empty until then.
+FROZEN_FROM=
 mkdir -p "$WORK"
 umask 077
 : >"$WORK/warnings"
-exec 2> >(tee -a "$WORK/stderr")
+exec 2> >(redact | tee -a "$WORK/stderr")
 
 # Whatever ends the run early, the source goes back to work, unless it is killed outright; then the next run or the documented command does it.
 on_exit() {
@@ -29,8 +32,7 @@ on_exit() {
     local what untouched next
     what=$(cat "$WORK/failure" 2>/dev/null || { echo "phase $PHASE ended with status $status: "; grep -v '^{' "$WORK/stderr" | tail -n 5; })
     next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run \`pulumi up\` again: it does what is left.")
-    untouched=$(undo_freeze)
-    PHASE=${PHASE:-start}
+    if [[ $MODE == verify ]]; then untouched="A comparison changes neither side."; else untouched=$(undo_freeze); fi
     printf '{"phase":"%s","event":"failed","text":%s,"untouched":%s,"next":%s}\n' "$PHASE" "$(json_string "$what")" "$(json_string "$untouched")" "$(json_string "$next")"
   fi
   exit "$status"
@@ -39,7 +41,7 @@ trap on_exit EXIT
 trap 'fail "phase $PHASE was ended from outside (the pod was asked to stop)" "Run \`pulumi up\` again: it does what is left."' INT TERM
 
 open_connections
-case ${1:-migrate} in
+case $MODE in
 migrate)
   preflight
   freeze
@@ -50,5 +52,5 @@ migrate)
   event finished-all "$TARGET_DATABASE holds the data"
   ;;
 verify) verify_only ;;
-*) fail "unknown mode ${1}" "Give migrate or verify." ;;
+*) fail "unknown mode $MODE" "Give migrate or verify." ;;
 esac

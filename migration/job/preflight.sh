@@ -10,9 +10,19 @@ connect() {
 preflight() {
   PHASE=preflight
   local where="the source $SOURCE_USER@$SOURCE_HOST:$SOURCE_PORT"
+  # Names longer than 63 bytes are cut off by the server, and would then mean another database.
+  (($(printf '%s' "$TARGET_DATABASE" | wc -c) <= 46)) || fail "the database name $TARGET_DATABASE is longer than 46 bytes, so there is no room for ${REPLACED#"$TARGET_DATABASE"} at its end" "Set databaseName to a shorter name."
+  case $TARGET_DATABASE in postgres | template0 | template1) fail "the target's database $TARGET_DATABASE is the server's own" "Set databaseName to another name." ;; esac
   connect target_admin "the target $TARGET_HOST:$TARGET_PORT" "Is the Cluster healthy (kubectl get cluster), and does its pg_hba let $TARGET_USER in by TLS?"
+  # Another engine's Job may have ended while this one was being made. Its source is sealed, and stays so.
+  local finished
+  finished=$(cut_over_done)
+  if [[ $finished == 1 ]]; then
+    note "another run finished the migration; nothing is left to do"
+    exit 0
+  fi
   begin preflight
-  connect source_admin "$where/postgres" "Check the migrationSource… settings: host, port, user, and the Secret and key that hold the password."
+  connect source_admin "$where/$SOURCE_ADMIN_DATABASE" "Check the migrationSource… settings: host, port, user, and the Secret and key that hold the password."
 
   # The source: there, ours to read and to stop.
   local source_facts
@@ -26,12 +36,18 @@ SQL
   local super accepts prepared
   read -r SOURCE_MAJOR super accepts prepared <<<"$source_facts"
   if [[ $accepts == missing ]]; then
-    fail "$where has no database $SOURCE_DATABASE; it has: $(sql source_admin -c "SELECT string_agg(datname, ', ' ORDER BY datname) FROM pg_database WHERE NOT datistemplate")" "Check migrationSourceDatabase."
+    local others
+    others=$(sql source_admin -c "SELECT string_agg(datname, ', ' ORDER BY datname) FROM pg_database WHERE NOT datistemplate")
+    fail "$where has no database $SOURCE_DATABASE; it has: $others" "Check migrationSourceDatabase."
   fi
+  ((SOURCE_MAJOR >= 13)) || fail "the source is PostgreSQL $SOURCE_MAJOR, and the migration needs 13 or above" "Upgrade the source to 13 or above first (pg_upgrade), or move its data by hand with pg_dump."
   [[ $super == t ]] || fail "$SOURCE_USER is not a superuser of the source, so it can neither read every row nor stop every writer" "Give migrationSourceUser a superuser of the source."
   [[ $prepared == 0 ]] || fail "$prepared prepared transactions hold locks in $SOURCE_DATABASE" "Commit or roll them back: SELECT * FROM pg_prepared_xacts."
   if [[ $accepts == false ]]; then
-    [[ -n $(recall source_sealed) ]] || fail "$SOURCE_DATABASE of the source accepts no connections, and this migration did not seal it" "ALTER DATABASE … ALLOW_CONNECTIONS true, if it is the right one."
+    local sealed
+    sealed=$(recall source_sealed)
+    [[ -n $sealed ]] || fail "$SOURCE_DATABASE of the source accepts no connections, and this migration did not seal it" \
+      "If it is the right one, in another database of the source: ALTER DATABASE $SOURCE_DATABASE WITH ALLOW_CONNECTIONS true; ALTER DATABASE $SOURCE_DATABASE RESET default_transaction_read_only; (an earlier migration leaves both)."
     note "the source was sealed by a run that did not finish; it is opened again, still frozen"
     unseal_source
   fi
@@ -51,26 +67,33 @@ SQL
   exists=$(sql target_admin -v d="$TARGET_DATABASE" <<<"SELECT count(*) FROM pg_database WHERE datname = :'d' AND datallowconn;")
   [[ $exists == 1 ]] || fail "the target has no database $TARGET_DATABASE that accepts connections" "Is the Cluster bootstrapped with it (databaseName)?"
   refuse_foreign target "$TARGET_DATABASE"
-  local other
+  local other made
+  made=$(recall staging)
   for other in "$STAGING" "$REPLACED"; do
     exists=$(sql target_admin -v d="$other" <<<"SELECT count(*) FROM pg_database WHERE datname = :'d';")
-    if [[ $exists == 1 && $(recall staging) != "$STAGING" ]]; then
+    if [[ $exists == 1 && $made != "$STAGING" ]]; then
       fail "the target has a database $other that no run of this migration made" "Look into it; rename or drop it if it is not needed."
     fi
   done
   local answer
   answer=$(sql owner -c "SELECT 1" 2>&1) || fail "the application's role $TARGET_OWNER cannot log in to the target: ${answer##*: error: }" "Does Secret $TARGET_OWNER_SECRET hold its password?"
 
-  # Room.
+  # Room. What an earlier run of ours left is used again or deleted, so it takes none.
   SOURCE_BYTES=$(sql source -c "SELECT pg_database_size(current_database())")
-  local table_bytes dump_free reserve
+  local table_bytes large_object_bytes dump_free dump_left staging_left reserve
   table_bytes=$(sql source -c "SELECT coalesce(sum(pg_table_size(oid)), 0) FROM pg_class WHERE relkind IN ('r', 'm', 't') AND oid >= 16384")
-  table_bytes=$((table_bytes + $(sql source -c "SELECT pg_table_size('pg_largeobject')")))
+  large_object_bytes=$(sql source -c "SELECT pg_table_size('pg_largeobject')")
+  table_bytes=$((table_bytes + large_object_bytes))
+  { : >"$DUMP/.naytife-migration" && rm "$DUMP/.naytife-migration"; } 2>/dev/null || fail "the dump volume cannot be written to by user $(id -u)" "Does its StorageClass honour fsGroup? Set storageClass to one that does."
+  dump_left=$(find "$DUMP" -mindepth 1 -maxdepth 1 -name "$TARGET_DATABASE-*" -exec du -sB1 {} + | awk '{ sum += $1 } END { printf "%d", sum }')
   dump_free=$(df --output=avail -B1 "$DUMP" | tail -n 1 | tr -d ' ')
+  dump_free=$((dump_free + dump_left))
   if ((DUMP_CAPACITY < dump_free)); then dump_free=$DUMP_CAPACITY; fi
   local wanted=$((table_bytes + 16777216))
   ((dump_free >= wanted)) || fail "the dump volume has $(human "$dump_free") free, and the source's tables are $(human "$table_bytes")" "Set migrationDumpStorage to at least $(human $((wanted * 5 / 4)))."
   reserve=$(sql target_admin -c "SELECT pg_size_bytes(current_setting('max_wal_size'))")
+  staging_left=$(sql target_admin -v d="$STAGING" <<<"SELECT coalesce(sum(pg_database_size(oid)), 0) FROM pg_database WHERE datname = :'d';")
+  TARGET_FREE=$((TARGET_FREE + staging_left > 0 ? TARGET_FREE + staging_left : 0))
   wanted=$((SOURCE_BYTES * 5 / 4 + reserve))
   ((TARGET_FREE >= wanted)) || fail "the target's volume has $(human "$TARGET_FREE") free; $(human "$SOURCE_BYTES") of data and its WAL need $(human "$wanted")" "Set storageSize higher."
 
@@ -79,8 +102,9 @@ SQL
   sql source -c "SELECT quote_literal(extname) FROM pg_extension" | paste -sd, >"$WORK/extensions"
   missing=$(sql target_admin -c "SELECT string_agg(e, ', ') FROM unnest(ARRAY[$(cat "$WORK/extensions")]) e WHERE NOT EXISTS (SELECT FROM pg_available_extensions WHERE name = e)")
   [[ -z $missing ]] || fail "the target's image lacks these extensions of the source: $missing" "Use a postgresImage that has them, or drop them from the source."
-  local line
-  while read -r line; do warn "$line"; done < <(sql source -v database="$SOURCE_DATABASE" -f "$SCRIPTS/incompatible.sql")
+  local line lines
+  lines=$(sql source -v database="$SOURCE_DATABASE" -f "$SCRIPTS/incompatible.sql")
+  while read -r line; do [[ -z $line ]] || warn "$line"; done <<<"$lines"
   SOURCE_ENCODING=$(sql source -c "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()")
   TARGET_ENCODING=$(sql target -c "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()")
   local locale="encoding || ' ' || datlocprovider::text || ' ' || datcollate || ' ' || datctype"

@@ -1,3 +1,4 @@
+\set warnings `cat "$WORK/warnings.json"`
 SELECT jsonb_build_object(
   'run', :'run',
   'completed', to_char(clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),

@@ -45,7 +45,11 @@ SQL
   note "statistics are gathered"
   watched restore_progress vacuumdb -d "service=staging" --analyze-only -j "$JOBS" --quiet
   still_frozen
-  remember warnings "$(cat "$WORK/warnings")"
+  # By a file: the list may be longer than a command's argument.
+  sql target_admin -v target="$TARGET_DATABASE" <<'SQL'
+\set value `cat "$WORK/warnings"`
+UPDATE naytife_migration.state SET warnings = nullif(:'value', '') WHERE target_database = :'target';
+SQL
   remember restored_position "$SOURCE_POSITION"
   finish "$(human "$(sql staging -c "SELECT pg_database_size(current_database())")")"
 }
@@ -61,10 +65,12 @@ restore_progress() {
 
 # own_publications: a publication goes to its owner where a role without SUPERUSER may own it: not if it is of all tables or of a schema.
 own_publications() {
-  local name owner
+  local name owner publications
+  publications=$(sql source -F $'\t' -c "SELECT pubname, pg_get_userbyid(pubowner) FROM pg_publication")
   while IFS=$'\t' read -r name owner; do
+    if [[ -z $name ]]; then continue; fi
     if ! sql staging -v name="$name" -v owner="$owner" 2>/dev/null <<<'ALTER PUBLICATION :"name" OWNER TO :"owner";'; then
       warn "publication $name belonged to $owner; only a superuser may own one of all tables or of a schema, so it belongs to postgres on the target"
     fi
-  done < <(sql source -F $'\t' -c "SELECT pubname, pg_get_userbyid(pubowner) FROM pg_publication")
+  done <<<"$publications"
 }

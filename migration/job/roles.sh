@@ -8,19 +8,40 @@ kept_roles() {
 }
 
 carry_roles() {
-  local kept name
+  local kept name names
+  # What an earlier run of this migration made, if nothing needs it: made again below, unless the source has dropped it since.
+  sql target_admin -v target="$TARGET_DATABASE" >/dev/null <<'SQL'
+SELECT set_config('naytife_migration.target', :'target', false);
+DO $migration$
+DECLARE made text;
+BEGIN
+  FOR made IN SELECT name FROM naytife_migration.role
+    WHERE run IN (SELECT run FROM naytife_migration.phase WHERE target_database = current_setting('naytife_migration.target')) LOOP
+    BEGIN
+      EXECUTE format('DROP ROLE IF EXISTS %I', made);
+      DELETE FROM naytife_migration.role WHERE name = made;
+    EXCEPTION WHEN dependent_objects_still_exist THEN NULL;
+    END;
+  END LOOP;
+END
+$migration$;
+SQL
   sql source -v owner="$TARGET_OWNER" -v run="$RUN" -f "$SCRIPTS/roles.sql" | sql target_admin
   kept=$(kept_roles)
+  names=$(sql source -v kept="$kept" -v owner="$TARGET_OWNER" <<<"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> :'owner' AND rolname IN (SELECT json_array_elements_text(:'kept'));")
   while read -r name; do
-    warn "role $name exists on the target and stays as it is there; the source's password and rights of it are not carried"
-  done < <(sql source -v kept="$kept" -v owner="$TARGET_OWNER" <<<"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> :'owner' AND rolname IN (SELECT json_array_elements_text(:'kept'));")
+    [[ -z $name ]] || warn "role $name exists on the target and stays as it is there; the source's password and rights of it are not carried"
+  done <<<"$names"
+  names=$(sql source -v kept="$kept" -v owner="$TARGET_OWNER" -f "$SCRIPTS/withheld.sql")
   while read -r name; do
-    warn "$name is a right of the source that is not carried"
-  done < <(sql source -v kept="$kept" -v owner="$TARGET_OWNER" -f "$SCRIPTS/withheld.sql")
+    [[ -z $name ]] || warn "$name is a right of the source that is not carried"
+  done <<<"$names"
   sql source -v kept="$kept" -v owner="$TARGET_OWNER" -f "$SCRIPTS/memberships.sql" | sql target_admin
 }
 
 # carry_settings: settings of roles and of the database, its owner, rights, limit and comment, onto the staging database.
 carry_settings() {
-  sql source -v kept="$(kept_roles)" -v owner="$TARGET_OWNER" -v staging="$STAGING" -v frozen="$(recall source_freeze)" -f "$SCRIPTS/settings.sql" | sql target_admin >/dev/null
+  local kept
+  kept=$(kept_roles)
+  sql source -v kept="$kept" -v owner="$TARGET_OWNER" -v staging="$STAGING" -f "$SCRIPTS/settings.sql" | sql target_admin >/dev/null
 }

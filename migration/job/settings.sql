@@ -11,10 +11,9 @@ SELECT format(CASE WHEN parameter IN ('search_path', 'local_preload_libraries', 
  WHERE (setdatabase = 0 OR datname = current_database())
    AND (setrole = 0 OR rolname = :'owner' OR setdatabase <> 0 OR rolname NOT IN (SELECT json_array_elements_text(:'kept')))
    AND NOT (setrole = 0 AND setdatabase = 0)
-   -- Our own freeze is no setting of the source.
+   -- Our own freeze is no setting of the source, and the target must not come up read-only.
    AND NOT (setrole = 0 AND entry LIKE 'default\_transaction\_read\_only=%')
 ) AS settings ORDER BY setdatabase, setrole, place;
-SELECT format('ALTER DATABASE %I SET default_transaction_read_only = %L;', :'staging', substr(:'frozen', 5)) WHERE :'frozen' LIKE 'set:%';
 -- The database itself. Its owner is the target's: who owned it as a superuser owns it as the application's role.
 SELECT format('ALTER DATABASE %I OWNER TO %I;', :'staging', :'owner');
 SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s;', :'staging', datconnlimit) FROM pg_database WHERE datname = current_database() AND datconnlimit <> -1;

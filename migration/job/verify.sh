@@ -24,7 +24,7 @@ verify_sides() {
   local differences
   differences=$(sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/differences.sql")
   local stale
-  stale=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT string_agg(name, ', ' ORDER BY name) FROM (SELECT name FROM naytife_migration.fact WHERE target_database = :'target' AND kind = 'refreshed rows' GROUP BY name HAVING count(DISTINCT value) > 1) AS stale;")
+  stale=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT left(string_agg(name, ', ' ORDER BY name), 2000) FROM (SELECT name FROM naytife_migration.fact WHERE target_database = :'target' AND kind = 'refreshed rows' GROUP BY name HAVING count(DISTINCT value) > 1) AS stale;")
   [[ -z $stale ]] || warn "materialized views were stale on the source and are fresh in the copy: $stale"
   if [[ -n $differences ]]; then
     fail "the copy is not the source: $differences" "Nothing was cut over. $([[ $1 == staging ]] && echo "The copy is kept as $STAGING to look at. ")If the source is sound, run \`pulumi up\` again: the copy is made anew."
@@ -65,7 +65,7 @@ compare_schemas() {
   SCHEMA_HASH=$(sha256sum <"$WORK/schema.target" | cut -d' ' -f1)
   if ! cmp -s "$WORK/schema.source" "$WORK/schema.target"; then
     # User mappings hold passwords.
-    fail "the definitions differ (< source, > copy): $(diff "$WORK/schema.source" "$WORK/schema.target" | grep '^[<>]' | sed -E "s/(password|secret)([^,)]*)/\1 (hidden)/Ig" | head -n 20)" \
+    fail "the definitions differ (< source, > copy): $(diff "$WORK/schema.source" "$WORK/schema.target" | grep '^[<>]' | redact | cut -c -500 | head -n 20)" \
       "Nothing was cut over. If an object of the source cannot be restored as it was, drop or mend it there and run \`pulumi up\` again."
   fi
 }
@@ -73,10 +73,10 @@ compare_schemas() {
 # The application's role, by its own name, reads every table that it could read before.
 check_owner() {
   local unreadable
-  unreadable=$(sql "$1" -v owner="$TARGET_OWNER" <<<"SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384 AND nspname NOT LIKE 'pg\\_toast%' AND c.relowner = (SELECT oid FROM pg_roles WHERE rolname = :'owner') AND NOT (has_schema_privilege(:'owner', n.oid, 'USAGE') AND has_table_privilege(:'owner', c.oid, 'SELECT'));")
+  unreadable=$(sql "$1" -v owner="$TARGET_OWNER" <<<"SELECT left(string_agg(c.oid::regclass::text, ', '), 2000) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384 AND nspname NOT LIKE 'pg\\_toast%' AND c.relowner = (SELECT oid FROM pg_roles WHERE rolname = :'owner') AND NOT (has_schema_privilege(:'owner', n.oid, 'USAGE') AND has_table_privilege(:'owner', c.oid, 'SELECT'));")
   [[ -z $unreadable ]] || warn "$TARGET_OWNER owns but may not read: $unreadable (on the source it was a superuser)"
   local foreign_owned
-  foreign_owned=$(sql "$1" -v owner="$TARGET_OWNER" <<<"SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384 AND nspname NOT LIKE 'pg\\_toast%' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND NOT (has_schema_privilege(:'owner', n.oid, 'USAGE') AND has_table_privilege(:'owner', c.oid, 'SELECT')) AND c.relowner <> (SELECT oid FROM pg_roles WHERE rolname = :'owner');")
+  foreign_owned=$(sql "$1" -v owner="$TARGET_OWNER" <<<"SELECT left(string_agg(c.oid::regclass::text, ', '), 2000) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384 AND nspname NOT LIKE 'pg\\_toast%' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') AND NOT (has_schema_privilege(:'owner', n.oid, 'USAGE') AND has_table_privilege(:'owner', c.oid, 'SELECT')) AND c.relowner <> (SELECT oid FROM pg_roles WHERE rolname = :'owner');")
   [[ -z $foreign_owned ]] || warn "$TARGET_OWNER, no superuser any more, may not read these relations of other roles: $foreign_owned"
 }
 

@@ -126,7 +126,7 @@ describe("the Job", () => {
   test("is one at a time, begins suspended, and is not repeated by Kubernetes", () => {
     expect(manifest.metadata?.name).toBe("naytife-postgres-migration");
     expect(manifest.spec).toMatchObject({ suspend: true, backoffLimit: 0 });
-    expect(manifest.metadata?.labels).toEqual(labels(settings));
+    expect(manifest.metadata?.labels).toEqual({ ...labels(settings), "naytife.com/mode": "migrate" });
     expect(objectNames(settings).dump).toBe("naytife-postgres-migration-dump");
   });
 
