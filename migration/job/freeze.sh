@@ -169,7 +169,7 @@ undo_freeze() {
   fi
   # Sealed in `cut over` alone, whose end is known here, or by an earlier run.
   if { [[ -z $(recall source_sealed 2>/dev/null) ]] || unseal_source; } 2>/dev/null && thaw_source "$previous" 2>/dev/null; then
-    echo "The source takes writes again. $target_now; what was copied so far lies in $STAGING."
+    echo "The source takes writes again, unless it took none before the migration. $target_now; what was copied so far, if anything, lies in $STAGING."
   else
     echo "The source could not be reached to let it go: it is still read-only; docs/migration.md, \"Letting the source go\", has the command. $target_now."
   fi

@@ -250,6 +250,7 @@ test("its pod killed in the dump, then in the restore: the target is untouched, 
     await pod.killed();
     expect(errors).toContain("ended from outside");
     expect(code).toBe(1);
+    expect(await frozen()).toBe("1");
     expect(await primary("SELECT count(*) FROM pg_class WHERE relnamespace = 'naytife_schema'::regnamespace")).toBe(
       "0",
     );
@@ -314,6 +315,9 @@ test("the source is sealed, not restarted; the application's role logs in with t
   expect((await k("exec", "naytife-postgres-1", "-c", "postgres", "--", ...login)).trim()).toBe("t");
   expect(await k("get", "job,secret,configmap", "-l", "naytife.com/cluster=naytife-postgres", "-o", "name")).toBe("");
   expect(await k("get", "pvc", "naytife-postgres-migration-dump", "-o", "name")).toContain(
+    "naytife-postgres-migration-dump",
+  );
+  expect(await k("get", "pvc", "-l", "naytife.com/holds=backup", "-o", "name")).toContain(
     "naytife-postgres-migration-dump",
   );
 });

@@ -207,6 +207,21 @@ describe("a schema dump of two majors comes out the same", () => {
   });
 });
 
+test("a line that may hold a secret is not passed on, and why a login failed is", () => {
+  const common = path.join(__dirname, "../../migration/job/common.sh");
+  const input = [
+    "< CREATE USER MAPPING FOR a SERVER b OPTIONS (",
+    "<     password 'abc,def)ghi',",
+    "Command was: ALTER SERVER b OPTIONS (SET Secret 'xyz');",
+    'FATAL:  password authentication failed for user "naytife"',
+  ];
+  const passed = execFileSync("bash", ["--norc", "-c", `TARGET_DATABASE=x; . "${common}"; redact`], {
+    input: `${input.join("\n")}\n`,
+  });
+  const hidden = "(a line that mentions a password or a secret is not shown)";
+  expect(passed.toString().trimEnd().split("\n")).toEqual([input[0], `< ${hidden}`, hidden, input[3]]);
+});
+
 test("no script turns tracing on", () => {
   const directory = path.join(__dirname, "../../migration/job");
   for (const file of fs.readdirSync(directory)) {
