@@ -130,6 +130,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       database: config.databaseName,
       username: credentials.username,
       password: credentials.password,
+      protect,
     },
     // Nobody is told where the database is before its data is there.
     { provider, dependsOn: [pooler, ...(migration === undefined ? [] : [migration])] },

@@ -20,6 +20,8 @@ export interface ConnectionArgs {
   readonly database: string;
   readonly username: string;
   readonly password: pulumi.Input<string>;
+  /** Refuse to delete the Secret. */
+  readonly protect: boolean;
 }
 
 /** How to connect: URLs for the stack's outputs, and the same in a Secret for pods. */
@@ -53,7 +55,9 @@ export class Connection extends pulumi.ComponentResource {
           password: args.password,
         }),
       },
-      { parent: this },
+      // A destroy begins with what nothing depends on, so here. Unless it previews first, it deletes whatever comes before the
+      // first protected resource: were this not one, it would take the pooler from the applications before it is refused.
+      { parent: this, protect: args.protect },
     );
     this.secretName = secret.metadata.name;
     this.registerOutputs({ url: this.url, directUrl: this.directUrl, secretName: this.secretName });

@@ -150,6 +150,7 @@ describe.each(stacks)("%s", (stack) => {
       row.safe
         ? [
             "kubernetes:core/v1:Namespace namespace",
+            "kubernetes:core/v1:Secret naytife-postgres-connection",
             `${clusterType} naytife-postgres`,
             "random:index/randomPassword:RandomPassword credentials-password",
           ]
@@ -167,6 +168,16 @@ describe.each(stacks)("%s", (stack) => {
           ]
         : ["kubernetes:core/v1:Namespace namespace"],
     );
+  });
+
+  test("ends with a protected resource alone if any is: a destroy begins there, and is refused before it deletes anything", async () => {
+    const { registrations } = await programOf(stack);
+    const needed = new Set(registrations.flatMap(({ parent, dependencies }) => [parent, ...dependencies]));
+    const provider = registrations.map((one) => one.provider.replace(/::[^:]*$/, ""));
+    const last = registrations.filter(({ urn, custom }) => custom && !needed.has(urn) && !provider.includes(urn));
+    expect(last.map(({ name, protect }) => ({ name, protect }))).toEqual([
+      { name: "naytife-postgres-connection", protect: row.safe },
+    ]);
   });
 
   test("puts every resource in a component, and every Kubernetes resource in the one provider", async () => {

@@ -149,6 +149,7 @@ test("a connection gives pods and outputs the same URLs, and both are secret", a
           database: "naytifedb",
           username: "naytife",
           password: "p@ss",
+          protect: true,
         },
         { provider: provider() },
       ),
