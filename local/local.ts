@@ -105,6 +105,7 @@ async function bringUp(stack: Stack): Promise<UpResult> {
   try {
     return await stack.up({
       onOutput: (text) => process.stderr.write(text),
+      onError: (text) => process.stderr.write(text),
       suppressOutputs: true,
       color: process.stderr.isTTY ? "always" : "never",
     });

@@ -17,7 +17,9 @@ export async function releaseStaleLock(stack: Stack, project: string, backend: s
   if (!backend.startsWith("file://")) return;
   const locks = join(fileURLToPath(backend), ".pulumi", "locks", "organization", project, stack.name);
   if (!existsSync(locks)) return;
-  const held = readdirSync(locks).map((file) => JSON.parse(readFileSync(join(locks, file), "utf8")) as Lock);
+  const held = readdirSync(locks)
+    .filter((file) => file.endsWith(".json")) // Beside each lies a file of its attributes.
+    .map((file) => JSON.parse(readFileSync(join(locks, file), "utf8")) as Lock);
   if (held.length === 0 || !held.every(isAbandoned)) return;
   step(
     `stack ${stack.name}: an earlier pulumi (process ${held.map(({ pid }) => pid).join(", ")}) was killed; its lock is released`,
@@ -26,12 +28,17 @@ export async function releaseStaleLock(stack: Stack, project: string, backend: s
 }
 
 function isAbandoned(lock: Lock): boolean {
-  if (lock.hostname !== hostname()) return false;
+  return lock.hostname === hostname() && !runs(lock.pid);
+}
+
+function runs(pid: number): boolean {
   try {
-    process.kill(lock.pid, 0);
-    return false;
+    process.kill(pid, 0);
   } catch (error) {
     // EPERM: it runs, as somebody else.
-    return (error as NodeJS.ErrnoException).code === "ESRCH";
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
+  // A process that was killed keeps its number until its parent has asked for its end; proc(5) shows it as a zombie.
+  const status = `/proc/${pid}/status`;
+  return !existsSync(status) || !/^State:\s+[ZX]/m.test(readFileSync(status, "utf8"));
 }
