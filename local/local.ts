@@ -78,7 +78,8 @@ async function main(): Promise<void> {
   step("pulumi up: stack local");
   const { outputs } = await bringUp(opened.stack);
   print(outputs, context === undefined || values["show-secrets"]);
-  process.stdout.write(`\nPulumi on this stack: ${await pulumiCommand(opened.stack)} stack output\n`);
+  const command = await pulumiCommand(opened.stack);
+  process.stdout.write(`\nPulumi on this stack:\n${command} stack output --stack local --show-secrets\n`);
 }
 
 /** The program asks the same, but only once there is a cluster to run it on. @throws ConfigurationError */
