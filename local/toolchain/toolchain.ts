@@ -88,7 +88,7 @@ async function onPath({ name, version, versionArguments }: Recipe): Promise<stri
   return undefined;
 }
 
-/** What the build depends on, and so where its result lies. pause has its source here; no other group has any. */
+/** What the build depends on, and so where its result lies. pause has its source here; no other group has one. */
 async function cachedPath(made: Recipe): Promise<string> {
   const source = catalog[made.name].group === "pause" ? await readFile(join(made.directory, "main.go"), "utf8") : "";
   const parts = [made.goMod, made.goSum, source, ...made.arguments, (await currentGo()).text];

@@ -1,4 +1,5 @@
 /** What changed between the object in the cluster, as far as the program had a say in it, and what the program wants now. */
+import { quantity } from "../../../../postgresql/quantity";
 import type { PropertyChange } from "../provider";
 import { containsUnknown, equal, isObject, type Properties, type Value } from "../values";
 
@@ -103,25 +104,6 @@ function isBuiltIn(apiVersion: Value | undefined): boolean {
   return version === undefined || !group.includes(".") || group.endsWith(".k8s.io");
 }
 
-const suffixes: Record<string, number> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  "": 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
-
 /** Whether both are Kubernetes quantities of the same amount, as `1000m` and `1`. */
 function sameQuantity(left: Value | undefined, right: Value | undefined): boolean {
   const [first, second] = [amount(left), amount(right)];
@@ -129,7 +111,5 @@ function sameQuantity(left: Value | undefined, right: Value | undefined): boolea
 }
 
 function amount(value: Value | undefined): number | undefined {
-  if (typeof value === "number") return value;
-  const match = typeof value === "string" ? /^(\d+(?:\.\d+)?)(n|u|m||k|[MGTPE]|[KMGTPE]i)$/.exec(value) : null;
-  return match === null ? undefined : Number(match[1]) * (suffixes[match[2] ?? ""] ?? NaN);
+  return typeof value === "string" ? quantity(value) : typeof value === "number" ? value : undefined;
 }
