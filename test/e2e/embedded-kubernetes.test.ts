@@ -140,6 +140,8 @@ async function asNobody(...args: string[]): Promise<{ code: number; stderr: stri
   }
 }
 
+jest.setTimeout(120_000);
+
 describe("the embedded Kubernetes", () => {
   let before: Awaited<ReturnType<typeof footprint>>;
   let cluster: EmbeddedCluster;

@@ -28,6 +28,8 @@ async function podUid(target: Target): Promise<string | undefined> {
   return pods.items[0]?.metadata?.uid;
 }
 
+jest.setTimeout(120_000);
+
 beforeAll(async () => {
   const { kubeconfig, context } = await sharedCluster();
   const suffix = Date.now().toString(36);

@@ -89,6 +89,8 @@ const frozen = () =>
     "SELECT count(*) FROM pg_db_role_setting WHERE setrole = 0 AND 'default_transaction_read_only=on' = ANY (setconfig)",
   );
 
+jest.setTimeout(120_000);
+
 beforeAll(async () => {
   const cluster = await sharedCluster();
   target = { kubeconfig: cluster.kubeconfig, context: cluster.context };

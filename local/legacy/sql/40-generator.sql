@@ -10,7 +10,7 @@ RETURN substr('Coffee from Yirgacheffe, washed and dried in the sun, ships withi
   1 + (h % 400)::integer, length);
 CREATE FUNCTION seed_generator.hex(h bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN encode(int8send(h), 'hex');
--- Orders grow evenly over the 400 days from 2025-05-01; one in 997 is older than every monthly partition.
+-- Orders grow evenly over the 400 days from 2025-05-01; one in 397 is older than every monthly partition.
 CREATE FUNCTION seed_generator.placed_at(i bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN i % 997 = 0 THEN '2019-06-01 00:00:00+00'::timestamptz ELSE '2025-05-01 00:00:00+00'::timestamptz END
+RETURN CASE WHEN i % 397 = 0 THEN '2019-06-01 00:00:00+00'::timestamptz ELSE '2025-05-01 00:00:00+00'::timestamptz END
   + ((i - 1) * 34560000000 / :orders) * '1 millisecond'::interval;
