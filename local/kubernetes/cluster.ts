@@ -138,11 +138,30 @@ async function runningResult(plan: ClusterPlan): Promise<EmbeddedCluster | undef
   }
 }
 
+interface NodeList {
+  items: {
+    metadata: { name: string };
+    status: { conditions?: { type: string; status: string; message?: string }[] };
+  }[];
+}
+
+function readyCondition({ status }: NodeList["items"][number]) {
+  return (status.conditions ?? []).find(({ type }) => type === "Ready");
+}
+
 function readyNodes(list: string): number {
-  const { items } = JSON.parse(list) as { items: { status: { conditions: { type: string; status: string }[] } }[] };
-  return items.filter(({ status }) =>
-    status.conditions.some(({ type, status: is }) => type === "Ready" && is === "True"),
-  ).length;
+  return (JSON.parse(list) as NodeList).items.filter((node) => readyCondition(node)?.status === "True").length;
+}
+
+/** What keeps the planned nodes from being Ready, one line a node, in the kubelet's own words. Empty where nothing does. */
+export function unreadyNodes(plan: ClusterPlan, list: string): string[] {
+  const { items } = JSON.parse(list) as NodeList;
+  return nodePlans(plan).flatMap(({ name, directory }) => {
+    const node = items.find(({ metadata }) => metadata.name === name);
+    if (node === undefined) return [`${name} has not registered (see ${join(directory, "log", "kubelet.log")})`];
+    const ready = readyCondition(node);
+    return ready?.status === "True" ? [] : [`${name}: ${ready?.message ?? "its kubelet has said nothing yet"}`];
+  });
 }
 
 /** Starts whichever nodes do not run and joins them. */
@@ -188,12 +207,11 @@ async function untilReady(plan: ClusterPlan, kubectl: Kubectl): Promise<void> {
 }
 
 async function untilNodesReady(plan: ClusterPlan, kubectl: Kubectl): Promise<void> {
-  await until(
-    plan,
-    `"${plan.nodes} nodes are Ready"`,
-    120,
-    async () => readyNodes(await kubectl("get", "nodes", "--request-timeout=5s", "--output=json")) === plan.nodes,
-  );
+  await until(plan, `"${plan.nodes} nodes are Ready"`, 120, async () => {
+    const unready = unreadyNodes(plan, await kubectl("get", "nodes", "--request-timeout=5s", "--output=json"));
+    if (unready.length > 0) throw new Error(unready.join("\n"));
+    return true;
+  });
 }
 
 async function bringUp(plan: ClusterPlan, origin: ImagesFrom): Promise<EmbeddedCluster> {

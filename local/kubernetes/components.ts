@@ -57,8 +57,9 @@ function unit(program: NodeProgram, args: readonly string[], ready?: string): No
   return { path: join("units", program), content, executable: true };
 }
 
+/** Bounded: a connection whose first packet is lost would be tried again by the kernel after 1, 3, 7, … 63 s, and block that long. */
 function listening(address: string, port: number): string {
-  return `(: </dev/tcp/${address}/${port}) 2>/dev/null`;
+  return `timeout 1 bash -c ': </dev/tcp/${address}/${port}' 2>/dev/null`;
 }
 
 /** The units and configuration files of one node. Flags and their reasons: embedded Kubernetes was tried out flag by flag. */

@@ -1,5 +1,6 @@
 import { run } from "../run";
 import {
+  bridgeHardwareAddress,
   hostAddress,
   hostLink,
   nodeBridge,
@@ -88,7 +89,10 @@ export async function connect(plan: ClusterPlan, inits: ReadonlyMap<number, numb
   const link = hostLink(plan.name);
   const firstLinks = await linksInside(first);
   // A link that is there may still lack the rest, where we were killed in between: all but its making is repeated.
-  if (!firstLinks.has(nodeBridge)) await ipInside(first, [`link add ${nodeBridge} type bridge`]);
+  // With an address of its own: else it takes the lowest of its ports', another one whenever a lower one joins, and whoever has learnt the
+  // earlier address loses the API server until its neighbour entry ages (seen: 68 to 127 s).
+  if (!firstLinks.has(nodeBridge))
+    await ipInside(first, [`link add ${nodeBridge} address ${bridgeHardwareAddress} type bridge`]);
   if (!firstLinks.has("machine")) await ip([`link add ${link} type veth peer name machine netns ${first}`]);
   await ip([`address replace ${hostAddress(plan)}/24 dev ${link}`, `link set ${link} up`]);
   await ipInside(first, [`link set ${nodeBridge} up`, `link set machine master ${nodeBridge}`, "link set machine up"]);

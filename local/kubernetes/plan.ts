@@ -84,6 +84,9 @@ export function hostAddress(plan: ClusterPlan): string {
 /** The bridge in the first node's network namespace that joins the machine and the nodes. */
 export const nodeBridge = "nodes";
 
+/** The bridge's own hardware address. One is enough for every cluster: it is seen in that namespace alone, and by what is cabled to it. */
+export const bridgeHardwareAddress = "02:00:00:00:00:01";
+
 /** The interface that carries a node's address. */
 export function primaryLink(index: number): string {
   return index === 1 ? nodeBridge : "eth0";

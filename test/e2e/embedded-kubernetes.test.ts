@@ -19,11 +19,12 @@ import { clusterDirectory, clusterFiles, hostLink } from "../../local/kubernetes
 import { postgresImage } from "../../local/kubernetes/images/recipes";
 import { status } from "../../local/kubernetes/status";
 import { run } from "../../local/run";
+import { clusterName } from "./cluster";
 import { kubectl, until } from "./kubectl";
 
-const first = "e2e-lifecycle";
-const second = "e2e-beside";
-const killed = "e2e-killed";
+const first = clusterName("lifecycle");
+const second = clusterName("beside");
+const killed = clusterName("killed");
 const names = [first, second, killed];
 const busybox = "docker.io/library/busybox:latest";
 /** Asks a server for a file by the pod's own name service: Debian's static busybox cannot look names up. */

@@ -3,10 +3,11 @@ import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { localStackConfig } from "../../local/stack-config";
+import { clusterName } from "./cluster";
 import { kubectl } from "./kubectl";
 
 const checkout = resolve(__dirname, "../..");
-const name = "e2e-newcomer";
+const name = clusterName("newcomer");
 const minutes = 60_000;
 jest.setTimeout(minutes);
 

@@ -16,9 +16,10 @@ import { localStackConfig } from "../../local/stack-config";
 import { stackConfiguration } from "../../local/stack-files";
 import { tool } from "../../local/toolchain/toolchain";
 import { record } from "../recording";
+import { clusterName } from "./cluster";
 import { kubectl, psqlInPod, until } from "./kubectl";
 
-const name = "e2e-production";
+const name = clusterName("production");
 const namespace = "naytife-production";
 const nodes = [1, 2, 3];
 const minutes = 60_000;

@@ -11,9 +11,10 @@ import { openStack } from "../../local/engine/stack";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { bringUpLegacy } from "../../local/legacy/legacy";
 import { localStackConfig } from "../../local/stack-config";
+import { clusterName } from "./cluster";
 import { kubectl, psqlInPod, until } from "./kubectl";
 
-const name = "e2e-story";
+const name = clusterName("story");
 const namespace = "naytife";
 const minutes = 60_000;
 

@@ -9,6 +9,7 @@ import { nodeFiles, quoted } from "../../local/kubernetes/components";
 import { sweepImages } from "../../local/kubernetes/images/assemble";
 import { registryOf } from "../../local/kubernetes/images/images";
 import { recipes } from "../../local/kubernetes/images/recipes";
+import { unreadyNodes } from "../../local/kubernetes/cluster";
 import { chooseSubnet, overlap } from "../../local/kubernetes/network";
 import { renderOperator } from "../../local/kubernetes/operator";
 import { identities } from "../../local/kubernetes/pki";
@@ -112,6 +113,27 @@ describe("version 2's controllers", () => {
   test("stay with a cgroup that has processes of its own, which is said with what to do", async () => {
     await expect(enableControllers(directory, refusing("EBUSY", "cpu", []))).rejects.toThrow(
       /has processes of its own.*No node was started\. Move them .*: mkdir -p \S+\/init && xargs .*cgroup\.procs/,
+    );
+  });
+});
+
+describe("nodes that are not Ready", () => {
+  const node = (index: number, status: string, message: string) => ({
+    metadata: { name: `shop-${index}` },
+    status: { conditions: [{ type: "Ready", status, message }] },
+  });
+
+  test("are named, with the kubelet's own words or with where to look", () => {
+    const list = { items: [node(1, "True", "ready"), node(2, "False", "no network")] };
+    expect(unreadyNodes(plan, JSON.stringify(list))).toEqual([
+      "shop-2: no network",
+      expect.stringMatching(/^shop-3 has not registered \(see .*\/nodes\/3\/log\/kubelet\.log\)$/),
+    ]);
+  });
+
+  test("are none when all of the plan are", () => {
+    expect(unreadyNodes(plan, JSON.stringify({ items: [1, 2, 3].map((index) => node(index, "True", "")) }))).toEqual(
+      [],
     );
   });
 });
