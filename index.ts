@@ -13,6 +13,7 @@ import { Pooler } from "./components/pooler";
 import { Storage } from "./components/storage";
 import { loadConfig } from "./config";
 import { Migration } from "./migration/migration";
+import { migrationSettings } from "./migration/settings";
 import { postgresqlParameters } from "./postgresql/parameters";
 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
@@ -93,33 +94,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     { provider, dependsOn: [operator, cluster] },
   );
   const migration = config.migrationEnabled
-    ? new Migration(
-        "migration",
-        {
-          namespace: namespace.name,
-          source: {
-            host: config.migrationSourceHost,
-            port: config.migrationSourcePort,
-            database: config.migrationSourceDatabase,
-            user: config.migrationSourceUser,
-            secretName: config.migrationSourceSecret,
-            secretKey: config.migrationSourceSecretKey,
-          },
-          target: {
-            cluster: cluster.name,
-            database: config.databaseName,
-            owner: config.databaseUser,
-            secretName: credentials.secretName,
-            searchPath: [...config.databaseSearchPath],
-          },
-          jobs: config.migrationJobs,
-          dumpSize: config.migrationDumpStorage,
-          dumpStorageClass: storage.storageClass,
-          kubeconfig: config.kubeconfig,
-          context: config.kubeContext,
-        },
-        { dependsOn: [cluster] },
-      )
+    ? new Migration("migration", migrationSettings(config), { dependsOn: [cluster] })
     : undefined;
   const connection = new Connection(
     "connection",

@@ -1,16 +1,16 @@
 /** `npm run local`: from a fresh clone to a migrated database that answers. Every step does nothing where it is done already. */
 import type { OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { validate, type Values } from "../config";
 import type { MigrationReport } from "../migration/migration";
 import { lookAt, type ContextOptions } from "./context";
 import { defaultStateDirectory, openStackWithPlugins, requireOfficial } from "./engine/stack";
+import { localBackend } from "./engine/workspace";
 import { up } from "./kubernetes/cluster";
 import { bringUpLegacy } from "./legacy/legacy";
 import { step } from "./progress";
-import { localStackConfig } from "./stack-config";
+import { localStackConfig, pulumiDirectory } from "./stack-config";
 import { project, stackConfiguration } from "./stack-files";
 import { tool } from "./toolchain/toolchain";
 
@@ -72,7 +72,7 @@ async function main(): Promise<void> {
     stack: "local",
     config: { ...ground.config, ...settings },
     stateDirectory: ground.stateDirectory,
-    backend: pathToFileURL(join(ground.stateDirectory, "backend")).href,
+    backend: localBackend(ground.stateDirectory),
   });
   if (!ground.embedded) requireOfficial(`the cluster of context ${context ?? ""}`, opened.plugins);
   step("pulumi up: stack local");
@@ -128,8 +128,7 @@ async function embedded(options: {
   const { legacy, ...wanted } = options;
   const cluster = await up(wanted);
   await bringUpLegacy({ ...cluster, ...legacy, image: cluster.legacyImage });
-  const stateDirectory = join(cluster.stateDirectory, "pulumi");
-  return { config: await localStackConfig(cluster), stateDirectory, embedded: true };
+  return { config: await localStackConfig(cluster), stateDirectory: pulumiDirectory(cluster), embedded: true };
 }
 
 async function existing(options: ContextOptions): Promise<Ground> {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { EmbeddedCluster } from "./kubernetes/cluster";
 
 /**
@@ -16,4 +17,9 @@ export async function localStackConfig(cluster: EmbeddedCluster): Promise<Record
     postgresImage: cluster.postgresImage,
     poolerImage: cluster.poolerImage,
   };
+}
+
+/** Where the state of the stack `local` on an embedded cluster lies; it goes with the cluster. */
+export function pulumiDirectory(cluster: EmbeddedCluster): string {
+  return join(cluster.stateDirectory, "pulumi");
 }

@@ -13,7 +13,8 @@ export interface DeclaredKey {
 export const stacks = ["local", "staging", "production"] as const;
 export type StackName = (typeof stacks)[number];
 
-const root = path.join(__dirname, "..");
+/** The checkout, where the stacks' files are. */
+export const root = path.join(__dirname, "..");
 
 /** Pulumi.yaml. */
 export const project = parse(fs.readFileSync(path.join(root, "Pulumi.yaml"), "utf8")) as {
@@ -24,20 +25,21 @@ export const project = parse(fs.readFileSync(path.join(root, "Pulumi.yaml"), "ut
 };
 
 /** What a stack's file sets, by key with namespace. */
-export function stackFile(stack: StackName): Readonly<Record<string, unknown>> {
-  const file = fs.readFileSync(path.join(root, `Pulumi.${stack}.yaml`), "utf8");
-  return (parse(file) as { config: Record<string, unknown> }).config;
+export function stackFile(stack: string, directory = root): Readonly<Record<string, unknown>> {
+  const file = fs.readFileSync(path.join(directory, `Pulumi.${stack}.yaml`), "utf8");
+  return (parse(file) as { config?: Record<string, unknown> }).config ?? {};
 }
 
 /** What the engine gives the program: the defaults, and over them the stack's own values, all as text. */
 export function stackConfiguration(
-  stack: StackName,
+  stack: string,
   overrides: Readonly<Record<string, string>> = {},
+  directory = root,
 ): Record<string, string> {
   const defaults = Object.entries(project.config).flatMap(([key, declared]) =>
     declared.default === undefined ? [] : [[`${project.name}:${key}`, asText(declared.default)]],
   );
-  const own = Object.entries(stackFile(stack)).map(([key, value]) => [key, asText(value)]);
+  const own = Object.entries(stackFile(stack, directory)).map(([key, value]) => [key, asText(value)]);
   const over = Object.entries(overrides).map(([key, value]) => [`${project.name}:${key}`, value]);
   return Object.fromEntries([...defaults, ...own, ...over]) as Record<string, string>;
 }

@@ -1,17 +1,16 @@
 /** How a stack runs on this machine: Pulumi's Automation API around the program of index.ts, with the checkout left untouched. */
 import { LocalWorkspace, PulumiCommand, type PulumiFn, type Stack } from "@pulumi/pulumi/automation";
-import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { parse, parseDocument } from "yaml";
 import { step } from "../progress";
 import { tool } from "../toolchain/toolchain";
 import { passphraseEnvironment } from "./passphrase";
 import { findPlugins, pulumiHome, type Plugin } from "./plugins";
 import { releaseStaleLock } from "./stale-lock";
+import { localBackend, workspaceDirectory } from "./workspace";
 
 const checkout = resolve(__dirname, "../..");
 
@@ -123,16 +122,6 @@ async function projectProgram(): ReturnType<PulumiFn> {
 /** Where the local backend, its passphrase and the workspaces live: `$XDG_STATE_HOME/naytife-postgres`, else `~/.local/state/naytife-postgres`. */
 export function defaultStateDirectory(): string {
   return join(process.env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "naytife-postgres");
-}
-
-function localBackend(stateDirectory: string): string {
-  return pathToFileURL(join(stateDirectory, "backend")).href;
-}
-
-/** One directory for each stack of each backend: the encryption salt that lies in it belongs to both. */
-function workspaceDirectory(stateDirectory: string, backend: string, stack: StackName): string {
-  const key = createHash("sha256").update(backend).digest("hex").slice(0, 8);
-  return join(stateDirectory, "workspaces", `${stack}-${key}`);
 }
 
 /** Copies the project's and the stack's file, with the plain config values put in. */

@@ -9,10 +9,13 @@ import { found, Kubernetes, patiently } from "./kubernetes";
 import {
   backup,
   configMap,
+  describeMode,
   dumpVolumeClaim,
   holdsLabel,
   job as jobManifest,
+  type Mode,
   modeLabel,
+  modes,
   objectNames,
   secret,
   temporaryRole,
@@ -88,7 +91,7 @@ export class Engine {
   }
 
   /** Runs the Job to its end, or attaches to the one that runs. Returns its failure. */
-  private async runJob(mode: "migrate" | "verify"): Promise<MigrationFailure | undefined> {
+  private async runJob(mode: Mode): Promise<MigrationFailure | undefined> {
     const { namespace } = this.settings;
     for (;;) {
       const existing = await this.job();
@@ -114,8 +117,9 @@ export class Engine {
         await this.deleteJob();
         continue;
       } else if ((existing.metadata?.labels?.[modeLabel] ?? "migrate") !== mode) {
+        const running = modes.find((one) => one === existing.metadata?.labels?.[modeLabel]) ?? "migrate";
         throw new MigrationFailure(
-          mode === "migrate" ? "a comparison (verify) is running" : "a migration is running",
+          `${describeMode[running]} is running`,
           nothingChanged,
           `Wait for its end (kubectl -n ${namespace} get job ${this.names.job}), then run this again.`,
         );
@@ -127,7 +131,7 @@ export class Engine {
         }
         await this.release();
       } else {
-        this.say("a migration is running already; it is followed");
+        this.say(`${describeMode[mode]} is running already; it is followed`);
       }
       return this.follow();
     }
@@ -175,7 +179,7 @@ export class Engine {
   }
 
   /** The volume for the dump, and the image that the Job runs in. */
-  private async prepareVolume(mode: "migrate" | "verify"): Promise<string> {
+  private async prepareVolume(mode: Mode): Promise<string> {
     const { namespace, image } = this.settings;
     const claim = dumpVolumeClaim(this.settings);
     const existing = await found(
@@ -287,27 +291,10 @@ export class Engine {
     }
   }
 
-  /** What must be there before anything is asked of it; the API server gets no second chance here, so that a wrong address is told at once. */
+  /** What must be there before anything is asked of it. */
   private async firstLook(): Promise<void> {
     const { namespace, source, target } = this.settings;
-    let cluster;
-    try {
-      await this.kubernetes.core.listNamespacedPod({ namespace, limit: 1 });
-      cluster = await this.kubernetes.cluster();
-    } catch (error) {
-      throw new MigrationFailure(
-        `the cluster does not answer: ${error instanceof Error ? error.message : String(error)}`,
-        nothingChanged,
-        "Check kubeconfig and kubeContext.",
-      );
-    }
-    if (cluster === undefined) {
-      throw new MigrationFailure(
-        `there is no Cluster ${target.cluster} in namespace ${namespace}`,
-        nothingChanged,
-        "The program makes it before the migration; run `pulumi up`.",
-      );
-    }
+    await this.kubernetes.presentCluster();
     for (const [name, key, whose] of [
       [source.secretName, source.secretKey, "source's"],
       [target.secretName, "password", "target's"],

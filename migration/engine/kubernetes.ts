@@ -20,6 +20,9 @@ export interface ClusterObject {
   readonly status?: { readonly currentPrimary?: string; readonly image?: string; readonly phase?: string };
 }
 
+/** How long the API server may take for its first answer, in milliseconds. */
+const answerLimit = 15_000;
+
 /** The clients, for the context that the settings name. */
 export class Kubernetes {
   readonly core: CoreV1Api;
@@ -52,21 +55,65 @@ export class Kubernetes {
     this.discovery = this.config.makeApiClient(DiscoveryV1Api);
   }
 
+  /**
+   * The target's Cluster. The first thing that is asked of the API server, which gets no second chance here, so that a wrong address is told at once.
+   *
+   * @throws MigrationFailure where nothing answers, where the operator is not installed, and where there is no such Cluster
+   */
+  async presentCluster(): Promise<ClusterObject> {
+    const { namespace, target } = this.settings;
+    const server = this.config.getCurrentCluster()?.server ?? "the kubeconfig names none";
+    try {
+      await within(answerLimit, this.core.listNamespacedPod({ namespace, limit: 1 }));
+    } catch (error) {
+      throw error instanceof ApiException
+        ? new MigrationFailure(
+            `the cluster (${server}) refuses to list the pods of namespace ${namespace}: ${refusal(error)}`,
+            nothingChanged,
+            "Check the credentials and the rights of the kubeconfig's context.",
+          )
+        : new MigrationFailure(
+            `the cluster does not answer (${server}): ${error instanceof Error ? error.message : String(error)}`,
+            nothingChanged,
+            "Check kubeconfig and kubeContext.",
+          );
+    }
+    let cluster;
+    try {
+      cluster = await patiently(() => this.readCluster());
+    } catch (error) {
+      if (!(error instanceof ApiException && error.code === 404)) throw error;
+      // The path of a kind that is not known answers in plain text, that of a missing object with a Status.
+      throw String(error.body).includes('"Status"')
+        ? new MigrationFailure(
+            `there is no Cluster ${target.cluster} in namespace ${namespace}`,
+            nothingChanged,
+            "The program makes it before the migration; run `pulumi up`.",
+          )
+        : new MigrationFailure(
+            "the operator is not installed: the cluster knows no clusters.postgresql.cnpg.io",
+            nothingChanged,
+            "The program installs it before the migration; run `pulumi up`.",
+          );
+    }
+    return cluster;
+  }
+
   /** The target's Cluster, or undefined if there is none. */
   async cluster(): Promise<ClusterObject | undefined> {
+    return found(patiently(() => this.readCluster()));
+  }
+
+  private async readCluster(): Promise<ClusterObject> {
     const { namespace, target } = this.settings;
-    return found(
-      patiently(async () => {
-        const object: unknown = await this.custom.getNamespacedCustomObject({
-          group: "postgresql.cnpg.io",
-          version: "v1",
-          plural: "clusters",
-          namespace,
-          name: target.cluster,
-        });
-        return object as ClusterObject;
-      }),
-    );
+    const object: unknown = await this.custom.getNamespacedCustomObject({
+      group: "postgresql.cnpg.io",
+      version: "v1",
+      plural: "clusters",
+      namespace,
+      name: target.cluster,
+    });
+    return object as ClusterObject;
   }
 
   /** Address of the pod behind a Service, ready or not; undefined where the name is no Service of the namespace or has no pod. */
@@ -196,6 +243,26 @@ function collector(): { stream: Writable; text: () => string } {
     },
   });
   return { stream, text: () => Buffer.concat(chunks).toString("utf8") };
+}
+
+/** What is asked, or an error after so many milliseconds. */
+async function within<T>(limit: number, request: Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const timer = sleep(limit, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`no answer within ${limit / 1000} s`);
+  });
+  try {
+    return await Promise.race([request, timer]);
+  } finally {
+    timer.catch(() => undefined);
+    late.abort();
+  }
+}
+
+/** The API server's own words for a refusal. */
+function refusal({ code, body }: ApiException<unknown>): string {
+  const words = /"message":"((?:[^"\\]|\\.)*)"/.exec(typeof body === "string" ? body : JSON.stringify(body))?.[1];
+  return `HTTP ${code}${words === undefined ? "" : `, ${words.replaceAll('\\"', '"')}`}`;
 }
 
 /** The object, or undefined where the API server answers that there is none. */

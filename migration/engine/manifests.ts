@@ -23,6 +23,16 @@ export function labels(settings: Settings): Record<string, string> {
   };
 }
 
+/** What the Job can do: the first argument of job/migrate.sh. */
+export const modes = ["migrate", "verify"] as const;
+export type Mode = (typeof modes)[number];
+
+/** A mode in words, for a sentence. */
+export const describeMode: Readonly<Record<Mode, string>> = {
+  migrate: "a migration",
+  verify: "a comparison (verify)",
+};
+
 /** The Job's label that says what it does, so that nobody takes a comparison for a migration. */
 export const modeLabel = "naytife.com/mode";
 
@@ -77,8 +87,7 @@ export function dumpVolumeClaim(settings: Settings): V1PersistentVolumeClaim {
 /** What a run adds to the settings. */
 export interface Run {
   readonly id: string;
-  /** `migrate`, or `verify`: the comparison alone, which changes nothing. */
-  readonly mode: "migrate" | "verify";
+  readonly mode: Mode;
   /** The operand image. */
   readonly image: string;
   /** Bytes that the target's volume has room for. */

@@ -52,6 +52,10 @@ finish() {
   record_phase "UPDATE naytife_migration.phase SET finished = clock_timestamp(), detail = :'detail' WHERE run = :'run' AND phase = :'phase'" "${1:-}"
   event finished "${1:+$1, }$((seconds / 1000)).$(printf '%03d' $((seconds % 1000))) s"
 }
+# record_failure JSON: why the run ended in the phase that it is in.
+record_failure() {
+  sql target_admin -v run="$RUN" -v phase="$PHASE" -v failure="$1" <<<"UPDATE naytife_migration.phase SET failure = :'failure' WHERE run = :'run' AND phase = :'phase';"
+}
 record_phase() {
   sql target_admin -v phase="$PHASE" -v run="$RUN" -v target="$TARGET_DATABASE" -v detail="${2:-}" <<<"$1;"
 }

@@ -33,7 +33,11 @@ on_exit() {
     what=$(cat "$WORK/failure" 2>/dev/null || { echo "phase $PHASE ended with status $status: "; grep -v '^{' "$WORK/stderr" | tail -n 5; })
     next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run \`pulumi up\` again: it does what is left.")
     if [[ $MODE == verify ]]; then untouched="A comparison changes neither side."; else untouched=$(undo_freeze); fi
-    printf '{"phase":"%s","event":"failed","text":%s,"untouched":%s,"next":%s}\n' "$PHASE" "$(json_string "$what")" "$(json_string "$untouched")" "$(json_string "$next")"
+    local reason
+    reason=$(printf '"text":%s,"untouched":%s,"next":%s' "$(json_string "$what")" "$(json_string "$untouched")" "$(json_string "$next")")
+    printf '{"phase":"%s","event":"failed",%s}\n' "$PHASE" "$reason"
+    # For `npm run migration -- status`, when the log is gone.
+    if [[ $MODE != verify ]]; then record_failure "{$reason}" 2>/dev/null || true; fi
   fi
   exit "$status"
 }

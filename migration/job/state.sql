@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS naytife_migration.phase (
   finished timestamptz,
   detail text
 );
+-- Why the run ended in this phase: what happened, what was left untouched, what to do next. Not there in what an earlier version made.
+ALTER TABLE naytife_migration.phase ADD COLUMN IF NOT EXISTS failure jsonb;
 -- Roles that the migration made; any other role of the target is left as it is.
 CREATE TABLE IF NOT EXISTS naytife_migration.role (
   name text PRIMARY KEY,

@@ -2,6 +2,7 @@ import naytifePostgres from "../../index";
 import { cnpgSchema } from "../crd-schema";
 import { isSecret, mockPassword, mockReport, record, Secret, unknown_, valueOf, type Recording } from "../recording";
 import { stackConfiguration, stacks, type StackName } from "../../local/stack-files";
+import { stackSettings } from "../../migration/commands/stack";
 
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
 const poolerType = "kubernetes:postgresql.cnpg.io/v1:Pooler";
@@ -220,6 +221,14 @@ describe.each(stacks)("%s", (stack) => {
     const check = await cnpgSchema(plural);
     const { inputs } = (await programOf(stack)).get(type);
     expect(check(inputs)).toEqual([]);
+  });
+
+  test("tells the engine what `npm run migration` would read from the stack's file", async () => {
+    const { inputs } = (await programOf(stack)).get("command:local:Command");
+    const { NAYTIFE_MIGRATION } = inputs.environment as Record<string, string>;
+    // A context says that no embedded cluster is meant; the program's is the stack's.
+    const settings = await stackSettings({ stack, name: "", context: "", config: {} });
+    expect(JSON.parse(NAYTIFE_MIGRATION ?? "")).toEqual(settings);
   });
 
   test("gives its outputs, the URLs as secrets", async () => {
