@@ -232,8 +232,7 @@ function headline({ state, phase, since, job }: Status): string {
 }
 
 function nextStep({ state, job }: Status): string | undefined {
-  if (state === "not begun")
-    return "`npm run migration -- plan` looks at both sides and changes nothing; `pulumi up` moves the data.";
+  if (state === "not begun") return "`pulumi up` moves the data.";
   if (state === "running") return `wait, or follow it: \`pulumi up\`, or kubectl logs -f job/${job?.name ?? ""}`;
   return undefined;
 }

@@ -117,7 +117,7 @@ describe("status", () => {
     const answer = judge(nothing, silent);
     expect(answer).toEqual({ state: "not begun", source: "open", phases: [] });
     expect(exitCodes[answer.state]).toBe(3);
-    expect(words(answer, await settingsOf())).toContain("npm run migration -- plan");
+    expect(words(answer, await settingsOf())).toContain("`pulumi up` moves the data");
   });
 
   test("a comparison is no migration", async () => {
