@@ -41,7 +41,7 @@ const containerd = (program: string, versionArgument: string): Program => ({
   versionArguments: [versionArgument],
 });
 
-/** Every program of the toolchain, in the order in which `npm run toolchain` builds them. One more is one more entry. */
+/** Every program of the toolchain, in the order in which `npm run toolchain` begins them, the longest first. One more is one more entry. */
 export const catalog = {
   pulumi: {
     group: "pulumi",
@@ -50,18 +50,18 @@ export const catalog = {
     variables: (version) => ({ "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": version }),
     versionArguments: ["version"],
   },
-  etcd: {
-    group: "etcd",
-    module: "go.etcd.io/etcd/server/v3",
-    package: "go.etcd.io/etcd/server/v3",
-    versionArguments: ["--version"],
-  },
   "kube-apiserver": kubernetes("kube-apiserver"),
   "kube-controller-manager": kubernetes("kube-controller-manager"),
   "kube-scheduler": kubernetes("kube-scheduler"),
   kubelet: kubernetes("kubelet"),
   "kube-proxy": kubernetes("kube-proxy"),
   kubectl: kubernetes("kubectl"),
+  etcd: {
+    group: "etcd",
+    module: "go.etcd.io/etcd/server/v3",
+    package: "go.etcd.io/etcd/server/v3",
+    versionArguments: ["--version"],
+  },
   containerd: containerd("containerd", "--version"),
   "containerd-shim-runc-v2": containerd("containerd-shim-runc-v2", "-v"),
   ctr: containerd("ctr", "--version"),

@@ -187,7 +187,34 @@ describe("a tool", () => {
     );
     expect(new Set(asked.map(({ stdout }) => stdout)).size).toBe(1);
     expect(builds()).toHaveLength(2);
-  }, 30_000);
+  }, 120_000);
+});
+
+describe("several tools", () => {
+  test("are built two groups at a time, the programs of a group one after the other", async () => {
+    const log = join(root, "order");
+    program(
+      "go",
+      fakeGo(
+        "1.26.8",
+        `name=$(basename "$3" | cut -d. -f1); echo "begin $name" >>${log}; sleep 0.5; echo "end $name" >>${log}; ${writesTheProgram}`,
+      ),
+    );
+    await tools(["containerd", "ctr", "etcd"]);
+    const order = readFileSync(log, "utf8").trim().split("\n");
+    expect(order.slice(0, 2).sort()).toEqual(["begin containerd", "begin etcd"]);
+    expect(order.indexOf("begin ctr")).toBeGreaterThan(order.indexOf("end containerd"));
+    expect(cached().sort()).toEqual(["containerd", "ctr", "etcd"]);
+  }, 120_000);
+
+  test("of which one fails: what still runs is waited for and kept, nothing more is begun", async () => {
+    program(
+      "go",
+      fakeGo("1.26.8", `case "$3" in */etcd.*) echo boom >&2; exit 1 ;; esac; sleep 0.5; ${writesTheProgram}`),
+    );
+    await expect(tools(["etcd", "containerd", "ctr"])).rejects.toThrow(/etcd v3\.6\.5 could not be built/);
+    expect(cached()).toEqual(["containerd"]);
+  }, 120_000);
 });
 
 describe("a build that fails", () => {
@@ -216,7 +243,7 @@ describe("a build that fails", () => {
     await tool("ctr");
     expect(cached()).toEqual(["ctr"]);
     expect(readFileSync(await tool("etcd"), "utf8")).toContain("built");
-  }, 30_000);
+  }, 120_000);
 
   test("says that Go is missing", async () => {
     rmSync(join(bin, "go"));
