@@ -182,7 +182,7 @@ describe("the embedded Kubernetes", () => {
     cluster = await up({ name: first });
     const seconds = (Date.now() - began) / 1000;
     expect(statSync(cluster.kubeconfig).mode & 0o777).toBe(0o600);
-    expect(cluster.context).toBe("naytife-e2e-lifecycle");
+    expect(cluster.context).toBe(`naytife-${first}`);
     expect(readFileSync(cluster.operatorManifest, "utf8")).toContain("kind: Deployment");
     const state = await status({ name: first });
     expect(Object.values(state!.nodes[0]!.programs)).toEqual(Array<boolean>(7).fill(true));
