@@ -90,7 +90,8 @@ async function onPath({ name, version, versionArguments }: Recipe): Promise<stri
 
 /** What the build depends on, and so where its result lies. */
 async function cachedPath(made: Recipe): Promise<string> {
-  const source = catalog[made.name].package === ownSource ? await readFile(join(made.directory, "main.go"), "utf8") : "";
+  const source =
+    catalog[made.name].package === ownSource ? await readFile(join(made.directory, "main.go"), "utf8") : "";
   const parts = [made.goMod, made.goSum, source, ...made.arguments, (await currentGo()).text];
   const key = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
   return join(cacheDirectory(), "toolchain", key, made.name);
