@@ -3,7 +3,7 @@
  * at that group's versions where the program allows it: what is compiled for one is then there for the other.
  */
 export interface Program {
-  /** The folder beside this file with the go.mod, go.sum and tools.go; programs whose requirements conflict have groups of their own. */
+  /** The folder beside this file with go.mod, go.sum, and tools.go or main.go; programs whose requirements conflict have groups of their own. */
   readonly group: string;
   /** The module whose version in go.mod is the program's; the group's own module where there is none. */
   readonly module?: string;
