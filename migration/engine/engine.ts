@@ -223,7 +223,7 @@ export class Engine {
       `DO $role$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${temporaryRole}') THEN CREATE ROLE ${temporaryRole}; END IF; END $role$`,
       `ALTER ROLE ${temporaryRole} SUPERUSER LOGIN VALID UNTIL '${until}' PASSWORD ${literal(scramVerifier(password))}`,
     );
-    await this.prepareSigning();
+    if (mode !== "plan") await this.prepareSigning();
     const { core } = this.kubernetes;
     const replace = async (remove: () => Promise<unknown>, create: () => Promise<unknown>) => {
       await found(remove());

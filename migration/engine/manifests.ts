@@ -188,7 +188,8 @@ export function job(settings: Settings, run: Run): V1Job {
                 value("TARGET_OWNER", target.owner),
                 fromSecret("TARGET_OWNER_PASSWORD", target.secretName, "password"),
                 value("TARGET_OWNER_SECRET", target.secretName),
-                fromSecret("SIGNING_KEY", names.signing, "key"),
+                // A plan signs nothing, and makes no key.
+                ...(run.mode === "plan" ? [] : [fromSecret("SIGNING_KEY", names.signing, "key")]),
                 value("TARGET_FREE", String(run.targetFree)),
                 value("DUMP_CAPACITY", String(bytesOf(settings.dump.size))),
                 value("DUMP_VOLUME", run.dumpVolume ? "present" : "absent"),

@@ -12,8 +12,7 @@ plan() {
   if [[ $SOURCE_OPEN != yes ]]; then return; fi
   finding info "the source is PostgreSQL $SOURCE_MAJOR, the target $TARGET_MAJOR"
   look_at_source
-  look_at_roles
-  look_at_extensions
+  look_at_changes
   look_at_target
   fact sizes "$(sql source -f "$SCRIPTS/sizes.sql")"
   fact clients "$(sql source_admin -v database="$SOURCE_DATABASE" -v ours="naytife_migration $RUN" -f "$SCRIPTS/clients.sql")"
@@ -40,39 +39,24 @@ look_at_source() {
 # sessions: how many connections a migration opens on each side, at most.
 sessions() { echo $((JOBS + 6)); }
 
-# look_at_roles: what the roles lose on the way, as carry_roles and check_owner would say it afterwards.
-look_at_roles() {
-  local kept lines name
+# look_at_changes: what comes along changed, in the words in which the migration will warn of it.
+look_at_changes() {
+  local kept versions before lines
   if [[ $RECORDS == t ]]; then
     kept=$(kept_roles)
   else
     kept=$(sql target_admin -c "SELECT json_agg(rolname) FROM pg_roles")
   fi
-  lines=$(sql source -v kept="$kept" -v owner="$TARGET_OWNER" <<<"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> :'owner' AND rolname IN (SELECT json_array_elements_text(:'kept'));")
-  while read -r name; do
-    [[ -z $name ]] || finding warning "role $name exists on the target and stays as it is there; the source's password and rights of it are not carried"
-  done <<<"$lines"
-  lines=$(sql source -v kept="$kept" -v owner="$TARGET_OWNER" -f "$SCRIPTS/withheld.sql")
-  while read -r name; do
-    [[ -z $name ]] || finding warning "$name is a right of the source that is not carried"
-  done <<<"$lines"
+  caution_roles "$kept"
+  # The restore makes each extension in the target's own version.
+  versions=$(sql target_admin -c "SELECT json_object_agg(name, default_version) FROM pg_available_extensions")
+  caution_foreseen "$kept" "$versions"
+  before=$(recall source_freeze)
+  if [[ -z $before ]]; then before=$(read_only_default); fi
+  caution_read_only "$before"
+  find_amcheck
   lines=$(sql source -F $'\t' -v owner="$TARGET_OWNER" -f "$SCRIPTS/unreadable.sql")
   findings <<<"$lines"
-  # A password that is kept as MD5 answers only a server that still asks for it.
-  if [[ $(sql target_admin -c "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'md5'") == 0 ]]; then
-    name=$(sql source -v owner="$TARGET_OWNER" -v kept="$kept" <<<"SELECT string_agg(quote_ident(rolname), ', ' ORDER BY rolname) FROM pg_authid WHERE rolpassword LIKE 'md5%' AND rolcanlogin AND rolname <> :'owner' AND rolname NOT IN (SELECT json_array_elements_text(:'kept'));")
-    [[ -z $name ]] || finding warning "roles whose password is kept as MD5 cannot log in to the target, which asks for SCRAM: $name" "Set their passwords anew, with password_encryption = 'scram-sha-256': on the source before the migration, or on the target after it."
-  fi
-}
-
-# look_at_extensions: versions. The restore makes each in the target's own version.
-look_at_extensions() {
-  local name version there
-  while IFS=$'\t' read -r name version; do
-    if [[ -z $name ]]; then continue; fi
-    there=$(sql target_admin -v name="$name" <<<"SELECT default_version FROM pg_available_extensions WHERE name = :'name';")
-    [[ -z $there || $there == "$version" ]] || finding info "extension $name is version $version on the source and becomes $there on the target"
-  done <<<"$(sql source -F $'\t' -c "SELECT extname, extversion FROM pg_extension ORDER BY 1")"
 }
 
 look_at_target() {

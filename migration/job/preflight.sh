@@ -6,14 +6,14 @@
 OBSTACLES=()
 REMEDIES=()
 
-# blocker WHAT NEXT: it must be removed before a migration. caution WHAT: it comes along changed, or not at all; kept in the report.
+# blocker WHAT NEXT: it must be removed before a migration. caution WHAT [NEXT]: it comes along changed, or not at all; kept in the report.
 blocker() {
   OBSTACLES+=("$1")
   REMEDIES+=("$2")
   if [[ $MODE == plan ]]; then finding blocker "$1" "$2"; fi
 }
 caution() {
-  if [[ $MODE == plan ]]; then finding warning "$1"; else warn "$1"; fi
+  if [[ $MODE == plan ]]; then finding warning "$1" "${2:-}"; else warn "$1"; fi
 }
 # finding SEVERITY WHAT [NEXT]: one line of a plan; SEVERITY is blocker, warning or info.
 finding() {

@@ -12,7 +12,7 @@ SELECT 'info', format('standbys that stream from the source (%s) stay with it', 
 SELECT 'warning', format('the source has room for %s connections more, and the migration opens up to %s', free, :sessions), 'End clients of the source, lower migrationJobs, or do it when fewer are there.'
   FROM (SELECT current_setting('max_connections')::int - count(*) AS free FROM pg_stat_activity WHERE backend_type IN ('client backend', 'walsender')) AS room WHERE free < :sessions;
 SELECT 'info', format('wal_level is %s; whatever it is, the source is read-only from the freeze to the cut-over', current_setting('wal_level'));
-SELECT 'info', format('tables with neither a primary key nor a replica identity (%s), which are moved like any other and could not be followed by logical replication: %s%s', count(*), string_agg(name, ', ' ORDER BY name) FILTER (WHERE place <= 10), CASE WHEN count(*) > 10 THEN ', …' ELSE '' END)
+SELECT 'info', format('tables with neither a primary key nor a replica identity (%s), which are moved like any other and could not be followed by logical replication: %s%s', count(*), string_agg(name, ', ' ORDER BY name) FILTER (WHERE place <= 10), CASE WHEN count(*) > 10 THEN ', ...' ELSE '' END)
   FROM (SELECT c.oid::regclass::text AS name, row_number() OVER (ORDER BY c.oid::regclass::text) AS place FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p' AND c.oid >= 16384 AND n.nspname NOT LIKE 'pg\_toast%'
            AND (c.relreplident = 'n' OR c.relreplident IN ('d', 'i') AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary ELSE i.indisreplident END))) AS keyless

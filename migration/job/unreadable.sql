@@ -13,9 +13,9 @@ WITH RECURSIVE mine (oid) AS (
      AND NOT (EXISTS (SELECT FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) WHERE privilege_type = 'USAGE' AND (grantee = 0 OR grantee IN (SELECT oid FROM mine)))
           AND EXISTS (SELECT FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) WHERE privilege_type = 'SELECT' AND (grantee = 0 OR grantee IN (SELECT oid FROM mine))))
 )
-SELECT 'warning', format('%s owns but may not read: %s (on the source it was a superuser)', :'owner', left(string_agg(oid::regclass::text, ', ' ORDER BY oid), 2000)), format('GRANT SELECT, UPDATE, INSERT, DELETE ON … TO %I, if the application needs them.', :'owner')
+SELECT 'warning', format('%s owns but may not read: %s (on the source it was a superuser)', :'owner', left(string_agg(oid::regclass::text, ', ' ORDER BY oid), 2000)), format('GRANT SELECT, UPDATE, INSERT, DELETE ON ... TO %I, if the application needs them.', :'owner')
   FROM relation WHERE own HAVING count(*) > 0
 UNION ALL
-SELECT 'warning', format('%s, no superuser any more, may not read these relations of other roles: %s', :'owner', left(string_agg(oid::regclass::text, ', ' ORDER BY oid), 2000)), format('GRANT SELECT ON … TO %I, if the application needs them.', :'owner')
+SELECT 'warning', format('%s, no superuser any more, may not read these relations of other roles: %s', :'owner', left(string_agg(oid::regclass::text, ', ' ORDER BY oid), 2000)), format('GRANT SELECT ON ... TO %I, if the application needs them.', :'owner')
   FROM relation WHERE NOT own AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = relation.oid AND d.deptype = 'e')
 HAVING count(*) > 0;

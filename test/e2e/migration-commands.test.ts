@@ -42,7 +42,7 @@ function run(
   });
   let output = "";
   let errors = "";
-  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
   child.stderr.on("data", (chunk: Buffer) => {
     errors += chunk.toString();
     for (const line of chunk.toString().split("\n")) onLine?.(line, () => child.kill("SIGINT"));
@@ -140,6 +140,10 @@ beforeAll(async () => {
   });
   await bringUpLegacy({ ...legacyTarget(), size: "10MB", seed: 5, image: "docker.io/library/postgres:15" });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
+  await legacyPod(
+    "GRANT SET ON PARAMETER log_statement TO hydra_app; ALTER TABLE naytife_schema.employees DISABLE TRIGGER ALL",
+    "naytifedb",
+  );
   // So that no transaction runs on the source but those that this file looks for.
   await legacyPod("ALTER SYSTEM SET autovacuum = off");
   await legacyPod("SELECT pg_reload_conf()");
@@ -194,6 +198,15 @@ test("what cannot be asked is told by name", async () => {
 
 let planned: Plan;
 
+/** The kinds of warnings that no plan can foresee (migration/job/warnings.sql), as docs/migration.md names them. */
+const onlyCompared = [
+  /^materialized views were stale on the source and are fresh in the copy: /,
+  /^text sorts otherwise in the copy /,
+  /^lower, upper or initcap of letters beyond ASCII come out otherwise in the copy /,
+  /^regular expressions and ILIKE take other characters for letters, digits or spaces in the copy /,
+  /^full-text search cuts text into other words in the copy /,
+];
+
 test("a plan finds what the migration will warn of, says who is connected, and leaves nothing behind", async () => {
   const shop = k(
     "exec",
@@ -229,7 +242,10 @@ test("a plan finds what the migration will warn of, says who is connected, and l
     expect.arrayContaining([
       expect.stringContaining("SUPERUSER and REPLICATION of role naytife"),
       expect.stringContaining("owns but may not read"),
-      expect.stringMatching(/kept as MD5 cannot log in.*legacy_md5/),
+      expect.stringMatching(/^passwords kept as MD5, .* nobody can log in .*: legacy_md5$/),
+      expect.stringMatching(/^extensions have other versions in the copy: .*fuzzystrmatch 1\.2 instead of 1\.1/),
+      expect.stringMatching(/^foreign keys are switched off .*: employees_manager on naytife_schema\.employees$/),
+      "rights on parameters of the server are not carried: SET on log_statement to hydra_app",
       expect.stringContaining("is invalid"),
       expect.stringContaining("locales differ"),
     ]),
@@ -240,7 +256,6 @@ test("a plan finds what the migration will warn of, says who is connected, and l
       expect.stringMatching(/neither a primary key nor a replica identity.*no_primary_key/),
       expect.stringMatching(/^large objects \(4\)/),
       expect.stringMatching(/^unlogged tables \(1\).*page_views/),
-      expect.stringMatching(/^extension fuzzystrmatch is version/),
     ]),
   );
   expect(planned.clients).toContainEqual({ application: "shop", user: "naytife", connections: 1, busy: 1 });
@@ -331,18 +346,21 @@ test("while it runs, when it is done, and what it keeps", async () => {
     },
   });
   expect(report.code).toBe(0);
-  expect(JSON.parse(report.output)).toEqual(done);
+  // Both print what was signed, byte for byte.
+  expect(report.output).toBe(output);
   expect(plan.output).toMatch(/^READY\n[^]*is finished, so nothing is left to plan/);
   expect(plan.code).toBe(0);
 
-  // Every warning of the migration was in the plan, word for word; the order of a list of names is no word.
+  // Every warning of the migration was in the plan, word for word, but for what only the comparison shows; the order of a list of names is no word.
   const words = (text: string) =>
     text
       .split(/[ ,:]+/)
       .sort()
       .join(" ");
   const foreseen = planned.findings.map(({ text }) => words(text));
-  expect(done.warnings.map(words).filter((warning) => !foreseen.includes(warning))).toEqual([]);
+  const foreseeable = done.warnings.filter((warning) => !onlyCompared.some((kind) => kind.test(warning)));
+  expect(foreseeable.length).toBeGreaterThan(10);
+  expect(foreseeable.filter((warning) => !foreseen.includes(words(warning)))).toEqual([]);
   // And what it says of passwords is true.
   const login = (user: string, password: string) =>
     k(

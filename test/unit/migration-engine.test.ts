@@ -130,11 +130,12 @@ describe("the Job", () => {
     expect(secret(settings, "the-password").stringData?.password).toBe("the-password");
   });
 
-  test("of a plan needs no volume, writes to none, and goes by itself", () => {
+  test("of a plan needs no volume and no signing key, writes to none, and goes by itself", () => {
     const { spec } = job(settings, { ...run, mode: "plan", dumpVolume: false });
     const pod = spec?.template.spec;
     expect(pod?.volumes?.find(({ name }) => name === "dump")).toEqual({ name: "dump", emptyDir: {} });
     expect(pod?.containers[0]?.volumeMounts?.find(({ name }) => name === "dump")?.readOnly).toBe(true);
+    expect(JSON.stringify(spec)).not.toMatch(/signing/i);
     expect(spec).toMatchObject({ activeDeadlineSeconds: 600, ttlSecondsAfterFinished: 600 });
   });
 
