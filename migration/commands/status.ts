@@ -53,6 +53,13 @@ export interface Status {
 
 /** Says how far the migration is. @returns exit code, see {@link exitCodes} */
 export async function status(settings: Settings, options: { readonly json: boolean }): Promise<number> {
+  const answer = await lookAtStatus(settings);
+  process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : describe(answer, settings));
+  return exitCodes[answer.state];
+}
+
+/** Asks the cluster and the target. @throws MigrationFailure where one of them cannot be asked */
+export async function lookAtStatus(settings: Settings): Promise<Status> {
   const kubernetes = new Kubernetes(settings);
   const cluster = await kubernetes.presentCluster();
   if (cluster.status?.currentPrimary === undefined) {
@@ -63,9 +70,7 @@ export async function status(settings: Settings, options: { readonly json: boole
     );
   }
   const record = await readRecord(kubernetes, settings.target.database);
-  const answer = judge(record, await traces(kubernetes, settings));
-  process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : describe(answer, settings));
-  return exitCodes[answer.state];
+  return judge(record, await traces(kubernetes, settings));
 }
 
 async function traces(kubernetes: Kubernetes, settings: Settings): Promise<Traces> {
@@ -232,7 +237,8 @@ function headline({ state, phase, since, job }: Status): string {
 }
 
 function nextStep({ state, job }: Status): string | undefined {
-  if (state === "not begun") return "`pulumi up` moves the data.";
+  if (state === "not begun")
+    return "`npm run migration -- plan` looks at both sides and changes neither; `pulumi up` moves the data.";
   if (state === "running") return `wait, or follow it: \`pulumi up\`, or kubectl logs -f job/${job?.name ?? ""}`;
   return undefined;
 }

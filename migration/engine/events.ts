@@ -1,16 +1,22 @@
 /** One line of the Job's log that is meant for the engine. Anything else in the log is a tool's own message. */
 export interface MigrationEvent {
   readonly phase: string;
-  readonly event: "started" | "finished" | "progress" | "note" | "warning" | "failed" | "finished-all";
+  readonly event:
+    "started" | "finished" | "progress" | "note" | "warning" | "failed" | "finished-all" | "finding" | "fact";
   readonly text?: string;
   /** Of `progress`: how far, of how much (null: unknown), in which unit, and what is being worked on. */
   readonly done?: number;
   readonly total?: number | null;
   readonly unit?: string;
   readonly item?: string;
-  /** Of `failed`. */
+  /** Of `failed`, and `next` of `finding` too. */
   readonly untouched?: string;
   readonly next?: string;
+  /** Of `finding`. */
+  readonly severity?: "blocker" | "warning" | "info";
+  /** Of `fact`: one of the measurements of a plan. */
+  readonly name?: string;
+  readonly value?: unknown;
 }
 
 /** The event in a line of the log, or undefined if the line is none. */
@@ -55,6 +61,8 @@ export class Narrator {
       case "finished-all":
         return event.text;
       case "failed":
+      case "finding":
+      case "fact":
         return undefined;
     }
   }

@@ -33,10 +33,18 @@ export class Kubernetes {
 
   constructor(private readonly settings: Settings) {
     const { kubeconfig, context } = settings;
-    if (kubeconfig === "") {
-      this.config.loadFromDefault();
-    } else {
-      this.config.loadFromFile(kubeconfig);
+    try {
+      if (kubeconfig === "") {
+        this.config.loadFromDefault();
+      } else {
+        this.config.loadFromFile(kubeconfig);
+      }
+    } catch (error) {
+      throw new MigrationFailure(
+        `the kubeconfig${kubeconfig === "" ? "" : ` ${kubeconfig}`} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        nothingChanged,
+        "Check kubeconfig.",
+      );
     }
     if (context !== "") {
       if (this.config.getContextObject(context) === null) {

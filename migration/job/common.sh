@@ -73,6 +73,8 @@ remember() {
   sql target_admin -v target="$TARGET_DATABASE" -v value="$2" <<<"UPDATE naytife_migration.state SET $1 = nullif(:'value', '') WHERE target_database = :'target';"
 }
 recall() {
+  # A plan may find that no migration has ever begun.
+  if [[ ${RECORDS:-t} != t ]]; then return; fi
   sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT $1 FROM naytife_migration.state WHERE target_database = :'target';"
 }
 

@@ -1,8 +1,8 @@
 -- What is not the same on both sides, at most forty, named. A password, a setting's value, a comment and a row are never shown, only that they differ.
--- Kinds that may differ, because nothing can or should make them the same, are warnings (warnings.sql).
+-- Kinds that may differ, because nothing can or should make them the same, are warnings (warnings.sql, foreseen.sql).
 WITH both_sides AS (
   SELECT kind, name, source.value AS source, target.value AS target,
-         kind IN ('refreshed rows', 'extension version', 'parameter right', 'text order', 'index order', 'letter case', 'character class', 'text search') AS may_differ
+         kind IN ('refreshed rows', 'extension version', 'text order', 'index order', 'letter case', 'character class', 'text search') AS may_differ
     FROM (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'source') AS source
     FULL JOIN (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target') AS target USING (kind, name)
    WHERE source.value IS DISTINCT FROM target.value

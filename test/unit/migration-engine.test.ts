@@ -29,7 +29,14 @@ const settings: Settings = {
   jobs: 3,
   dump: { size: "10Gi", storageClass: "" },
 };
-const run = { id: "run", mode: "migrate", image: "postgresql:17", targetFree: 5, sourceHost: "10.0.0.1" } as const;
+const run = {
+  id: "run",
+  mode: "migrate",
+  image: "postgresql:17",
+  dumpVolume: true,
+  targetFree: 5,
+  sourceHost: "10.0.0.1",
+} as const;
 
 test("the SCRAM verifier is RFC 7677's", () => {
   const salt = Buffer.from("W22ZaJ0SNY7soEsUEjb6gQ==", "base64");
@@ -121,6 +128,15 @@ describe("the Job", () => {
     const everything = JSON.stringify([manifest, configMap(settings)]);
     expect(everything).not.toContain("the-password");
     expect(secret(settings, "the-password").stringData?.password).toBe("the-password");
+  });
+
+  test("of a plan needs no volume and no signing key, writes to none, and goes by itself", () => {
+    const { spec } = job(settings, { ...run, mode: "plan", dumpVolume: false });
+    const pod = spec?.template.spec;
+    expect(pod?.volumes?.find(({ name }) => name === "dump")).toEqual({ name: "dump", emptyDir: {} });
+    expect(pod?.containers[0]?.volumeMounts?.find(({ name }) => name === "dump")?.readOnly).toBe(true);
+    expect(JSON.stringify(spec)).not.toMatch(/signing/i);
+    expect(spec).toMatchObject({ activeDeadlineSeconds: 600, ttlSecondsAfterFinished: 600 });
   });
 
   test("is one at a time, begins suspended, and is not repeated by Kubernetes", () => {
