@@ -4,6 +4,7 @@ import { ApiException, type V1Job, type V1PersistentVolumeClaim, type V1Pod } fr
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { MigrationReport } from "../migration";
+import { pointToSource } from "./connection-secret";
 import { type MigrationEvent, Narrator, parseEvent } from "./events";
 import { MigrationFailure, nothingChanged } from "./failure";
 import { found, Kubernetes, patiently } from "./kubernetes";
@@ -24,6 +25,7 @@ import {
   temporaryRole,
   temporaryRoleHours,
 } from "./manifests";
+import { contradiction, readRecord, type RollbackReport, type Side } from "./record";
 import { renderReport } from "./report";
 import { scramVerifier } from "./scram";
 import { bytesOf, literal, type Settings } from "./settings";
@@ -53,12 +55,23 @@ export class Engine {
     this.names = objectNames(settings);
   }
 
-  /** @throws MigrationFailure with what happened, what was left untouched and what to do next. */
-  async migrate(): Promise<string> {
+  /**
+   * @param active what the stack takes for the database in use
+   * @throws MigrationFailure with what happened, what was left untouched and what to do next
+   */
+  async migrate(active: Side): Promise<string> {
     await this.firstLook();
+    const record = await readRecord(this.kubernetes, this.settings.target.database);
+    const refusal = contradiction(record, active);
+    if (refusal !== undefined) throw refusal;
     const stored = await this.storedReport();
     if (stored !== undefined) {
-      this.say(`already done; ${this.settings.target.database} is left as it is`);
+      const back = record.marker?.rolled_back;
+      this.say(
+        back == null
+          ? `already done; ${this.settings.target.database} is left as it is`
+          : `rolled back at ${back}; both databases are left as they are`,
+      );
       await this.conclude(stored);
       return stored.text;
     }
@@ -93,6 +106,33 @@ export class Engine {
     if (failure !== undefined) {
       throw failure;
     }
+  }
+
+  /**
+   * The way back: what was written to the target since the cut-over is carried into the source, verified, and the source is the database again.
+   * Returns the report of it. Repeated, it finishes what is left, or changes nothing.
+   *
+   * @throws MigrationFailure; unless it says otherwise, the target is then still the database, and open
+   */
+  async rollback(): Promise<RollbackReport> {
+    await this.firstLook();
+    // Says so if it is not what was signed: the Job tells by its hashes whether the old database is as it was left.
+    if ((await this.storedReport()) === undefined) {
+      throw new MigrationFailure(
+        "there is no finished migration, so there is nothing to go back from",
+        nothingChanged,
+        "The old database is the database already.",
+      );
+    }
+    const failure = await this.runJob("rollback");
+    await this.tidy();
+    if (failure !== undefined) throw failure;
+    const report = (await readRecord(this.kubernetes, this.settings.target.database)).marker?.rollback;
+    if (report == null) throw new Error("the Job ended without an error and without a word of it in the marker");
+    if (!(await pointToSource(this.kubernetes, this.settings))) {
+      this.say("there is no Secret for applications that could name the old database");
+    }
+    return report;
   }
 
   /** Runs the Job to its end, or attaches to the one that runs. Returns its failure. */
@@ -138,7 +178,7 @@ export class Engine {
       } else {
         this.say(`${describeMode[mode]} is running already; it is followed`);
       }
-      return this.follow();
+      return this.follow(mode);
     }
   }
 
@@ -251,7 +291,7 @@ export class Engine {
   }
 
   /** Prints what the Job says until it ends; a stream that breaks is taken up where it broke. */
-  private async follow(): Promise<MigrationFailure | undefined> {
+  private async follow(mode: Mode): Promise<MigrationFailure | undefined> {
     const { namespace } = this.settings;
     const asked = Date.now();
     let since: string | undefined;
@@ -285,13 +325,13 @@ export class Engine {
           return new MigrationFailure(
             `the Job's pod did not start within ${startLimit / 60_000} minutes, so the Job was deleted: ${reason}`,
             "This run changed nothing.",
-            `Look for the cause: kubectl -n ${namespace} get events --sort-by=.lastTimestamp. Then run \`pulumi up\` again.`,
+            `Look for the cause: kubectl -n ${namespace} get events --sort-by=.lastTimestamp. Then run this again.`,
           );
         }
       }
       const job = await patiently(() => this.job());
       if (job === undefined || finished(job)) {
-        return failureOf(job, verdict, await this.pod());
+        return failureOf(mode, job, verdict, await this.pod());
       }
       await sleep(pause);
     }
@@ -461,6 +501,7 @@ function waitingFor(pod: V1Pod): string {
 }
 
 function failureOf(
+  mode: Mode,
   job: V1Job | undefined,
   verdict: MigrationEvent | undefined,
   pod?: V1Pod,
@@ -476,6 +517,13 @@ function failureOf(
   }
   const ended = pod?.status?.containerStatuses?.[0]?.state?.terminated;
   const why = job === undefined ? "the Job was deleted" : (ended?.reason ?? "its pod was deleted or lost its node");
+  if (mode === "rollback") {
+    return new MigrationFailure(
+      `the Job was ended from outside: ${why}`,
+      "Nothing is lost on either side. The new database may be closed to clients, the old one is, unless the switch was made.",
+      "Run `npm run migration -- rollback` again, now: it goes on, or, where it cannot, gives the new database back to its clients.",
+    );
+  }
   return new MigrationFailure(
     `the Job was ended from outside: ${why}`,
     "The application's database of the target is as it was. The source may still be read-only.",

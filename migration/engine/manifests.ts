@@ -26,13 +26,14 @@ export function labels(settings: Settings): Record<string, string> {
 }
 
 /** What the Job can do: the first argument of job/migrate.sh. */
-export const modes = ["migrate", "verify"] as const;
+export const modes = ["migrate", "verify", "rollback"] as const;
 export type Mode = (typeof modes)[number];
 
 /** A mode in words, for a sentence. */
 export const describeMode: Readonly<Record<Mode, string>> = {
   migrate: "a migration",
   verify: "a comparison (verify)",
+  rollback: "a rollback",
 };
 
 /** The Job's label that says what it does, so that nobody takes a comparison for a migration. */

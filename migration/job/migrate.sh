@@ -6,12 +6,15 @@ set -euo pipefail
 
 SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export SCRIPTS
-for part in common preflight freeze dump roles restore verify cutover; do
+for part in common preflight freeze dump roles restore verify cutover rollback; do
   # shellcheck source=/dev/null
   . "$SCRIPTS/$part.sh"
 done
 
 MODE=${1:-migrate}
+# What the reader runs to go on.
+AGAIN="pulumi up"
+if [[ $MODE == rollback ]]; then AGAIN="npm run migration -- rollback"; fi
 CHILD=
 HOLDER=
 # What default_transaction_read_only was on the source before this run froze it; empty until then.
@@ -31,8 +34,12 @@ on_exit() {
     sleep 0.2
     local what untouched next
     what=$(cat "$WORK/failure" 2>/dev/null || { echo "phase $PHASE ended with status $status: "; grep -v '^{' "$WORK/stderr" | tail -n 5; })
-    next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run \`pulumi up\` again: it does what is left.")
-    if [[ $MODE == verify ]]; then untouched="A comparison changes neither side."; else untouched=$(undo_freeze); fi
+    next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run \`$AGAIN\` again: it does what is left.")
+    case $MODE in
+    verify) untouched="A comparison changes neither side." ;;
+    rollback) untouched=$(undo_rollback) ;;
+    *) untouched=$(undo_freeze) ;;
+    esac
     local reason
     reason=$(printf '"text":%s,"untouched":%s,"next":%s' "$(json_string "$what")" "$(json_string "$untouched")" "$(json_string "$next")")
     printf '{"phase":"%s","event":"failed",%s}\n' "$PHASE" "$reason"
@@ -42,8 +49,10 @@ on_exit() {
   exit "$status"
 }
 trap on_exit EXIT
-trap 'fail "phase $PHASE was ended from outside (the pod was asked to stop)" "Run \`pulumi up\` again: it does what is left."' INT TERM
+trap 'fail "phase $PHASE was ended from outside (the pod was asked to stop)" "Run \`$AGAIN\` again: it does what is left."' INT TERM
 
+# A rollback has the source under a name that no client knows.
+if [[ $MODE == rollback ]]; then SOURCE_OPENED_AS="${SOURCE_DATABASE}_rollback"; fi
 open_connections
 case $MODE in
 migrate)
@@ -56,5 +65,9 @@ migrate)
   event finished-all "$TARGET_DATABASE holds the data"
   ;;
 verify) verify_only ;;
-*) fail "unknown mode $MODE" "Give migrate or verify." ;;
+rollback)
+  rollback
+  event finished-all "the old database has everything and is open; the new one is closed"
+  ;;
+*) fail "unknown mode $MODE" "Give migrate, verify or rollback." ;;
 esac
