@@ -145,6 +145,7 @@ const rules = {
   retainOnDelete: boolean(),
 
   migrationEnabled: boolean(),
+  activeDatabase: oneOf("target", "source"),
   migrationSourceHost: dnsName,
   migrationSourcePort: integer(1, 65_535),
   migrationSourceDatabase: identifier,
@@ -289,6 +290,11 @@ const crossRules: readonly CrossRule[] = [
     allowed: () => "a role that neither PostgreSQL nor the operator uses itself",
     holds: ({ databaseUser }) =>
       databaseUser !== "postgres" && databaseUser !== "streaming_replica" && !/^(pg|cnpg)_/.test(databaseUser),
+  },
+  {
+    keys: ["activeDatabase", "migrationEnabled"],
+    allowed: () => "source only while migrationEnabled is true, since the migration knows the old database",
+    holds: ({ activeDatabase, migrationEnabled }) => activeDatabase === "target" || migrationEnabled,
   },
   {
     keys: ["operatorManifest", "operatorManifestSha256"],

@@ -14,6 +14,7 @@ import { Storage } from "./components/storage";
 import { loadConfig } from "./config";
 import { Migration } from "./migration/migration";
 import { migrationSettings } from "./migration/settings";
+import { sourceConnection } from "./migration/source-connection";
 import { postgresqlParameters } from "./postgresql/parameters";
 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
@@ -94,19 +95,21 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     { provider, dependsOn: [operator, cluster] },
   );
   const migration = config.migrationEnabled
-    ? new Migration("migration", migrationSettings(config), { dependsOn: [cluster] })
+    ? new Migration("migration", migrationSettings(config), config.activeDatabase, { dependsOn: [cluster] })
     : undefined;
+  const inUse =
+    config.activeDatabase === "source"
+      ? sourceConnection(migrationSettings(config), { provider })
+      : {
+          pooled: pooler,
+          direct: cluster,
+          database: config.databaseName,
+          username: credentials.username,
+          password: credentials.password,
+        };
   const connection = new Connection(
     "connection",
-    {
-      namespace: namespace.name,
-      pooled: pooler,
-      direct: cluster,
-      database: config.databaseName,
-      username: credentials.username,
-      password: credentials.password,
-      protect,
-    },
+    { namespace: namespace.name, ...inUse, protect },
     // Nobody is told where the database is before its data is there.
     { provider, dependsOn: [pooler, ...(migration === undefined ? [] : [migration])] },
   );
@@ -114,11 +117,11 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
   return {
     DATABASE_URL: connection.url,
     DATABASE_URL_DIRECT: connection.directUrl,
-    databaseHost: pooler.host,
-    databasePort: pooler.port,
-    databaseDirectHost: cluster.host,
-    databaseName: config.databaseName,
-    databaseUser: credentials.username,
+    databaseHost: inUse.pooled.host,
+    databasePort: inUse.pooled.port,
+    databaseDirectHost: inUse.direct.host,
+    databaseName: inUse.database,
+    databaseUser: inUse.username,
     databaseNamespace: namespace.name,
     databaseCredentialsSecretName: credentials.secretName,
     databaseConnectionSecretName: connection.secretName,

@@ -1,6 +1,6 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { connectionUrl } from "../postgresql/connection-url";
+import { connectionUrl, type SslMode } from "../postgresql/connection-url";
 import { names } from "./names";
 import { secretData } from "./secret-data";
 
@@ -20,6 +20,8 @@ export interface ConnectionArgs {
   readonly database: string;
   readonly username: string;
   readonly password: pulumi.Input<string>;
+  /** @default require */
+  readonly sslmode?: SslMode;
   /** Refuse to delete the Secret. */
   readonly protect: boolean;
 }
@@ -63,11 +65,16 @@ export class Connection extends pulumi.ComponentResource {
     this.registerOutputs({ url: this.url, directUrl: this.directUrl, secretName: this.secretName });
   }
 
-  private urlTo(endpoint: Endpoint, { database, username, password }: ConnectionArgs): pulumi.Output<string> {
+  private urlTo(
+    endpoint: Endpoint,
+    { database, username, password, sslmode = "require" }: ConnectionArgs,
+  ): pulumi.Output<string> {
     return pulumi.secret(
       pulumi
         .all([endpoint.host, password])
-        .apply(([host, plain]) => connectionUrl({ username, password: plain, host, port: endpoint.port, database })),
+        .apply(([host, plain]) =>
+          connectionUrl({ username, password: plain, host, port: endpoint.port, database, sslmode }),
+        ),
     );
   }
 }

@@ -1,7 +1,9 @@
 /** `npm run migration`: looks at a stack's migration before, while and after `pulumi up` does it. */
 import { parseArgs } from "node:util";
+import { again } from "./commands/again";
 import { plan } from "./commands/plan";
 import { report } from "./commands/report";
+import { rollback } from "./commands/rollback";
 import { stackSettings, type StackChoice } from "./commands/stack";
 import { status } from "./commands/status";
 import type { Settings } from "./engine/settings";
@@ -11,10 +13,13 @@ const usage = `npm run migration -- COMMAND [OPTIONS]
   plan       looks at both sides and changes neither: what is in the way, what comes along changed, how much, how long
                ends with 0: ready, 1: ready with warnings, 2: something is in the way, 3: could not look
   status     how far the migration is, and what it left where
-               ends with 0: done, 3: not begun, 4: running, 5: stopped
+               ends with 0: done, 3: not begun, 4: running, 5: stopped, 6: rolled back
   report     what was moved and compared, once it is done
                ends with 0, 3 where nothing is done, or 6 where the report is not what was signed
+  rollback   carries what was written since into the old database, and makes that the database again
+  again      after a rollback: empties the new database, so that \`pulumi up\` moves the data once more
 
+  --yes                do what cannot be undone, after it was said what goes; without it the command ends with 2
   --stack STACK        local (default), staging, production: whatever has a Pulumi.<stack>.yaml here
   --json               for a program, not for a person
   --kubeconfig PATH    default: the stack's setting, else $KUBECONFIG, ~/.kube/config
@@ -27,12 +32,13 @@ What could not be done ends with 1 (plan: 3), what was not understood with 64.
 
 interface Options {
   readonly json: boolean;
+  readonly yes: boolean;
 }
 
 /** A command: what it does, prints its result on standard output and returns its exit code. It throws where it could not be done. */
 type Verb = (settings: Settings, options: Options) => Promise<number>;
 
-const verbs = { plan, status, report } satisfies Record<string, Verb>;
+const verbs = { plan, status, report, rollback, again } satisfies Record<string, Verb>;
 type VerbName = keyof typeof verbs;
 
 /** The command line was not understood. */
@@ -52,7 +58,7 @@ export function invocation(args: readonly string[]): Invocation | undefined {
   const [verb, ...rest] = positionals;
   if (verb === undefined || rest.length > 0) throw new UsageError("Say one command.");
   if (!isVerb(verb)) throw new UsageError(`There is no command "${verb}".`);
-  const { stack, name, kubeconfig, context, json } = values;
+  const { stack, name, kubeconfig, context, json, yes } = values;
   return {
     verb,
     stack: {
@@ -62,7 +68,7 @@ export function invocation(args: readonly string[]): Invocation | undefined {
       ...(context === undefined ? {} : { context }),
       config: Object.fromEntries(values.config.map(setting)),
     },
-    options: { json },
+    options: { json, yes },
   };
 }
 
@@ -74,6 +80,7 @@ function parsed(args: readonly string[]) {
       options: {
         stack: { type: "string", default: "local" },
         json: { type: "boolean", default: false },
+        yes: { type: "boolean", default: false },
         kubeconfig: { type: "string" },
         context: { type: "string" },
         config: { type: "string", multiple: true, default: [] },

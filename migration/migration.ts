@@ -1,7 +1,8 @@
 import * as path from "node:path";
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { type Settings, settingsVariable } from "./engine/settings";
+import type { Side } from "./engine/record";
+import { activeVariable, type Settings, settingsVariable } from "./engine/settings";
 
 /** What is known of a finished migration; the marker in the target holds all of it. */
 export interface MigrationReport {
@@ -38,17 +39,21 @@ export class Migration extends pulumi.ComponentResource {
   /** The run that finished the migration, as the marker in the target names it. */
   readonly marker: pulumi.Output<string>;
 
-  /** @param settings where from, where to and how; nothing of it is a secret. */
-  constructor(name: string, settings: Settings, options?: pulumi.ComponentResourceOptions) {
+  /**
+   * @param settings where from, where to and how; nothing of it is a secret
+   * @param active the database that the stack takes for the one in use
+   */
+  constructor(name: string, settings: Settings, active: Side, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:Migration", name, {}, options);
     const engine = "node --import tsx migration/engine/main.ts";
     const command = new local.Command(
-      `${name}-engine`,
+      // Another resource for the other side: when that turns the engine is asked anew, with the settings of now, before applications are told.
+      active === "target" ? `${name}-engine` : `${name}-engine-source`,
       {
         create: engine,
         update: engine,
         dir: path.join(__dirname, ".."),
-        environment: { [settingsVariable]: JSON.stringify(settings) },
+        environment: { [settingsVariable]: JSON.stringify(settings), [activeVariable]: active },
         logging: local.Logging.Stderr,
         addPreviousOutputInEnv: false,
       },

@@ -5,10 +5,15 @@ export interface ConnectionUrlParts {
   readonly host: string;
   readonly port: number;
   readonly database: string;
+  /** @default require */
+  readonly sslmode?: SslMode;
 }
 
+/** Whether a client insists on TLS (`require`), or takes it where the server has it (`prefer`), as the legacy database may not. */
+export type SslMode = "require" | "prefer";
+
 /**
- * A PostgreSQL connection URL that insists on TLS. User, password and database are percent-encoded, so any password
+ * A PostgreSQL connection URL. User, password and database are percent-encoded, so any password
  * survives; libpq, pgx, node-postgres and JDBC's parsers decode them.
  *
  * It carries no search_path: libpq refuses one in a URL and PgBouncer refuses it as a startup parameter, so it is set on
@@ -16,8 +21,9 @@ export interface ConnectionUrlParts {
  *
  * @see https://www.postgresql.org/docs/17/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  */
-export function connectionUrl({ username, password, host, port, database }: ConnectionUrlParts): string {
-  return `postgresql://${encode(username)}:${encode(password)}@${host}:${port}/${encode(database)}?sslmode=require`;
+export function connectionUrl(parts: ConnectionUrlParts): string {
+  const { username, password, host, port, database, sslmode = "require" } = parts;
+  return `postgresql://${encode(username)}:${encode(password)}@${host}:${port}/${encode(database)}?sslmode=${sslmode}`;
 }
 
 /** RFC 3986 leaves only letters, digits and -._~ alone; encodeURIComponent leaves !'()* as well, which shells trip over. */

@@ -67,7 +67,7 @@ export interface RecordOptions {
   readonly secretKeys?: readonly string[];
 }
 
-/** The password that the mocks' RandomPassword makes. It needs encoding in a URL. */
+/** The password that the mocks' RandomPassword makes, and that any Secret that is read holds for the legacy. It needs encoding in a URL. */
 export const mockPassword = "p@ss/wörd";
 
 /**
@@ -81,10 +81,14 @@ export async function record<Result>(
 ): Promise<Recording<Result>> {
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ type, name, inputs, id }) => ({
-        id: id === undefined || id === "" ? `${name}-id` : id,
-        state: { ...(inputs as object), ...(preview ? {} : providerOutputs(type)) },
-      }),
+      newResource: ({ type, name, inputs, id }) => {
+        const isRead = id !== undefined && id !== "";
+        const outputs = isRead ? { data: { POSTGRES_PASSWORD: Buffer.from(mockPassword).toString("base64") } } : {};
+        return {
+          id: isRead ? id : `${name}-id`,
+          state: { ...(inputs as object), ...(preview ? {} : { ...outputs, ...providerOutputs(type) }) },
+        };
+      },
       call: () => ({}),
     },
     "naytife-postgres",

@@ -7,10 +7,16 @@ import { type MigrationRecord, readRecord, type RecordedPhase } from "../engine/
 import type { Settings } from "../engine/settings";
 
 /** How far a migration is. */
-export type State = "not begun" | "running" | "stopped" | "done";
+export type State = "not begun" | "running" | "stopped" | "done" | "rolled back";
 
 /** A script can go by it. */
-export const exitCodes: Readonly<Record<State, number>> = { done: 0, "not begun": 3, running: 4, stopped: 5 };
+export const exitCodes: Readonly<Record<State, number>> = {
+  done: 0,
+  "not begun": 3,
+  running: 4,
+  stopped: 5,
+  "rolled back": 6,
+};
 
 /** What the cluster knows of the migration, beside what the target remembers. */
 export interface Traces {
@@ -124,8 +130,9 @@ async function lastWords(kubernetes: Kubernetes, namespace: string, job: string)
 export function judge({ marker, state, phases }: MigrationRecord, { job, said, volume }: Traces): Status {
   const migrating = job?.mode === "migrate";
   const last = phases.at(-1);
-  const source =
-    marker !== null || state?.source_sealed != null ? "sealed" : state?.source_freeze != null ? "frozen" : "open";
+  const back = marker?.rolled_back;
+  const sealed = (marker !== null && back == null) || state?.source_sealed != null;
+  const source = sealed ? "sealed" : state?.source_freeze != null ? "frozen" : "open";
   const common = {
     source,
     phases: phases.map((one) => ({ phase: one.phase, seconds: seconds(one), detail: one.detail })),
@@ -134,10 +141,12 @@ export function judge({ marker, state, phases }: MigrationRecord, { job, said, v
   const where = volume === undefined ? {} : { volume: volume.name, size: volume.size };
   if (marker !== null) {
     const { report } = marker;
+    const unfinished = back == null && state?.target_closed != null && job?.active !== true;
     return {
       ...common,
-      state: "done",
-      since: marker.completed,
+      state: back == null ? "done" : "rolled back",
+      since: back ?? marker.completed,
+      ...(unfinished ? { why: cutShort } : {}),
       run: marker.run,
       phases: report.phases,
       rows: report.rows,
@@ -182,6 +191,13 @@ export function judge({ marker, state, phases }: MigrationRecord, { job, said, v
     },
   };
 }
+
+/** A rollback closed the new database to clients, and was ended before it could open it again or make the switch. */
+const cutShort = {
+  text: "a rollback was cut short; the new database is closed to clients, and so is the old one",
+  untouched: "Nothing is lost on either side.",
+  next: "`npm run migration -- rollback` goes on, or, where it cannot, opens the new database again.",
+} as const;
 
 function seconds({ started, finished }: RecordedPhase): number | null {
   return finished === null ? null : Math.round((Date.parse(finished) - Date.parse(started)) / 100) / 10;
@@ -233,6 +249,8 @@ function headline({ state, phase, since, job }: Status): string {
       return `stopped in ${phase ?? ""}${at.replace("since", "begun")}`;
     case "done":
       return `done at ${since ?? ""}`;
+    case "rolled back":
+      return `rolled back at ${since ?? ""}: the old database is in use, the new one closed`;
   }
 }
 

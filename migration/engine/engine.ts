@@ -4,6 +4,7 @@ import { ApiException, type V1Job, type V1PersistentVolumeClaim, type V1Pod } fr
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { MigrationReport } from "../migration";
+import { pointToSource } from "./connection-secret";
 import { type MigrationEvent, Narrator, parseEvent } from "./events";
 import { MigrationFailure, nothingChanged } from "./failure";
 import { found, Kubernetes, patiently } from "./kubernetes";
@@ -25,6 +26,7 @@ import {
   temporaryRoleHours,
 } from "./manifests";
 import { donePlan, type Plan, planOf } from "./plan";
+import { contradiction, readRecord, type RollbackReport, type Side } from "./record";
 import { renderReport } from "./report";
 import { scramVerifier } from "./scram";
 import { bytesOf, literal, type Settings } from "./settings";
@@ -57,12 +59,23 @@ export class Engine {
     this.names = objectNames(settings);
   }
 
-  /** @throws MigrationFailure with what happened, what was left untouched and what to do next. */
-  async migrate(): Promise<string> {
+  /**
+   * @param active what the stack takes for the database in use
+   * @throws MigrationFailure with what happened, what was left untouched and what to do next
+   */
+  async migrate(active: Side): Promise<string> {
     await this.firstLook();
+    const record = await readRecord(this.kubernetes, this.settings.target.database);
+    const refusal = contradiction(record, active);
+    if (refusal !== undefined) throw refusal;
     const stored = await this.storedReport();
     if (stored !== undefined) {
-      this.say(`already done; ${this.settings.target.database} is left as it is`);
+      const back = record.marker?.rolled_back;
+      this.say(
+        back == null
+          ? `already done; ${this.settings.target.database} is left as it is`
+          : `rolled back at ${back}; both databases are left as they are`,
+      );
       await this.conclude(stored);
       return stored.text;
     }
@@ -146,6 +159,33 @@ export class Engine {
           ]),
       ...(kept === undefined ? [] : [finding("blocker", kept.what, kept.next)]),
     ];
+  }
+
+  /**
+   * The way back: what was written to the target since the cut-over is carried into the source, verified, and the source is the database again.
+   * Returns the report of it. Repeated, it finishes what is left, or changes nothing.
+   *
+   * @throws MigrationFailure; unless it says otherwise, the target is then still the database, and open
+   */
+  async rollback(): Promise<RollbackReport> {
+    await this.firstLook();
+    // Says so if it is not what was signed: the Job tells by its hashes whether the old database is as it was left.
+    if ((await this.storedReport()) === undefined) {
+      throw new MigrationFailure(
+        "there is no finished migration, so there is nothing to go back from",
+        nothingChanged,
+        "The old database is the database already.",
+      );
+    }
+    const failure = await this.runJob("rollback");
+    await this.tidy();
+    if (failure !== undefined) throw failure;
+    const report = (await readRecord(this.kubernetes, this.settings.target.database)).marker?.rollback;
+    if (report == null) throw new Error("the Job ended without an error and without a word of it in the marker");
+    if (!(await pointToSource(this.kubernetes, this.settings))) {
+      this.say("there is no Secret for applications that could name the old database");
+    }
+    return report;
   }
 
   /** Runs the Job to its end, or attaches to the one that runs; `hear` gets each of its events. Returns its failure. */
@@ -566,6 +606,13 @@ function failureOf(
       `the plan's Job was ended from outside: ${why}`,
       "A plan changes neither side.",
       "Run the plan again.",
+    );
+  }
+  if (mode === "rollback") {
+    return new MigrationFailure(
+      `the Job was ended from outside: ${why}`,
+      "Nothing is lost on either side. The new database may be closed to clients, the old one is, unless the switch was made.",
+      "Run `npm run migration -- rollback` again, now: it goes on, or, where it cannot, gives the new database back to its clients.",
     );
   }
   return new MigrationFailure(

@@ -1,6 +1,6 @@
 import { Engine } from "./engine";
 import { MigrationFailure } from "./failure";
-import { readSettings } from "./settings";
+import { activeVariable, readSettings } from "./settings";
 
 // What `pulumi up` runs: progress on stderr, the report alone on stdout. `verify` as an argument compares and changes nothing.
 async function main(): Promise<void> {
@@ -10,7 +10,8 @@ async function main(): Promise<void> {
     await engine.verify();
     process.stdout.write("equal\n");
   } else {
-    process.stdout.write(`${await engine.migrate()}\n`);
+    const active = process.env[activeVariable] === "source" ? "source" : "target";
+    process.stdout.write(`${await engine.migrate(active)}\n`);
   }
 }
 

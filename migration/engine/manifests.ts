@@ -29,7 +29,7 @@ export function labels(settings: Settings): Record<string, string> {
 }
 
 /** What the Job can do: the first argument of job/migrate.sh. */
-export const modes = ["migrate", "verify", "plan"] as const;
+export const modes = ["migrate", "verify", "plan", "rollback"] as const;
 export type Mode = (typeof modes)[number];
 
 /** A mode in words, for a sentence. */
@@ -37,6 +37,7 @@ export const describeMode: Readonly<Record<Mode, string>> = {
   migrate: "a migration",
   verify: "a comparison (verify)",
   plan: "a look ahead (plan)",
+  rollback: "a rollback",
 };
 
 /** The Job's label that says what it does, so that nobody takes a comparison for a migration. */

@@ -143,7 +143,7 @@ open_connections() {
   local target=$'\n'"host=$TARGET_HOST"$'\n'"port=$TARGET_PORT"$'\n'"$common"$'\n'"application_name=naytife_migration $RUN$tls"
   export PGSERVICEFILE="$WORK/services" PGPASSFILE="$WORK/passwords"
   {
-    printf '[source]%s\ndbname=%s\n\n' "$source" "$SOURCE_DATABASE"
+    printf '[source]%s\ndbname=%s\n\n' "$source" "${SOURCE_OPENED_AS:-$SOURCE_DATABASE}"
     printf '[source_admin]%s -c default_transaction_read_only=off\ndbname=%s\n\n' "$source" "$SOURCE_ADMIN_DATABASE"
     printf '[target_admin]%s\nuser=%s\noptions=%s\ndbname=postgres\n\n' "$target" "$TARGET_USER" "$superuser"
     printf '[target]%s\nuser=%s\noptions=%s\ndbname=%s\n\n' "$target" "$TARGET_USER" "$superuser" "$TARGET_DATABASE"

@@ -66,11 +66,12 @@ COMMIT;
 SQL
 }
 
-# close_target: nobody but superusers can connect to the empty database from now on; reopen_target undoes it.
+# close_target: nobody but superusers can connect to the target's database from now on; reopen_target undoes it.
 close_target() {
   local limit
+  # Remembered once: a run that was killed may have closed it already.
   limit=$(sql target_admin -v d="$TARGET_DATABASE" <<<"SELECT datconnlimit FROM pg_database WHERE datname = :'d';")
-  remember target_closed "$limit"
+  if [[ -z $(recall target_closed) ]]; then remember target_closed "$limit"; fi
   sql target_admin -v d="$TARGET_DATABASE" >/dev/null <<'SQL'
 ALTER DATABASE :"d" CONNECTION LIMIT 0;
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'d';
@@ -80,7 +81,7 @@ reopen_target() {
   local limit
   limit=$(recall target_closed) || return 1
   if [[ -z $limit ]]; then return 0; fi
-  sql target_admin -v d="$TARGET_DATABASE" -v limit="$limit" <<<'ALTER DATABASE :"d" CONNECTION LIMIT :limit;' || return 1
+  sql target_admin -v d="$TARGET_DATABASE" -v limit="$limit" <<<'ALTER DATABASE :"d" WITH ALLOW_CONNECTIONS true CONNECTION LIMIT :limit;' || return 1
   remember target_closed ""
 }
 
@@ -94,6 +95,7 @@ ALTER DATABASE :"target" RENAME TO :"replaced";
 ALTER DATABASE :"staging" RENAME TO :"target";
 INSERT INTO naytife_migration.marker (target_database, run, report, sha256, signature)
   VALUES (:'target', :'run', :'report', encode(sha256(convert_to(:'report'::jsonb::text, 'UTF8')), 'hex'), naytife_migration.signature(:'report', $1)) \bind :key \g
+UPDATE naytife_migration.state SET target_closed = NULL WHERE target_database = :'target';
 COMMIT;
 SQL
 }

@@ -1,12 +1,6 @@
 -- What is not the same on both sides, at most forty, named. A password, a setting's value, a comment and a row are never shown, only that they differ.
--- Kinds that may differ, because nothing can or should make them the same, are warnings (warnings.sql, foreseen.sql).
-WITH both_sides AS (
-  SELECT kind, name, source.value AS source, target.value AS target,
-         kind IN ('refreshed rows', 'extension version', 'text order', 'index order', 'letter case', 'character class', 'text search') AS may_differ
-    FROM (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'source') AS source
-    FULL JOIN (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target') AS target USING (kind, name)
-   WHERE source.value IS DISTINCT FROM target.value
-), differences AS (
+-- Kinds that may differ are warnings (warnings.sql, foreseen.sql); state.sql says which they are.
+WITH differences AS (
   SELECT kind, name, row_number() OVER (ORDER BY kind, name) AS place, format('%s %s: %s', kind, name, CASE
       WHEN target IS NULL THEN 'missing in the copy'
       WHEN source IS NULL THEN 'only in the copy'
@@ -20,6 +14,6 @@ WITH both_sides AS (
               FROM jsonb_each(CASE jsonb_typeof(source) WHEN 'object' THEN source ELSE jsonb_build_object('value', source) END) s
               LEFT JOIN jsonb_each(CASE jsonb_typeof(target) WHEN 'object' THEN target ELSE jsonb_build_object('value', target) END) t USING (key)
              WHERE s.value IS DISTINCT FROM t.value) END) AS what
-    FROM both_sides WHERE NOT may_differ
+    FROM naytife_migration.difference WHERE target_database = :'target' AND NOT may_differ
 )
 SELECT string_agg(what, '; ' ORDER BY place) FILTER (WHERE place <= 40) || CASE WHEN count(*) > 40 THEN format('; and %s more', count(*) - 40) ELSE '' END FROM differences;

@@ -3,7 +3,7 @@
 -- targets, owners, comments and rights of all that lies in the database, default privileges, policies, rules with their state, statistics objects, replica
 -- identity, publications' tables, filters and columns, storage parameters, functions, types, casts, text search, user mappings.
 -- test/e2e/migration-damage.test.ts damages one of each kind. What is here and in the dump as well is here so that it is named in plain words.
--- `kept`: roles whose rights are the target's own business. differences.sql says which kinds are a warning alone.
+-- `kept`: roles whose rights are the target's own business. state.sql says which kinds are a warning alone.
 
 SELECT format($query$SELECT json_build_object('kind', 'sequence', 'name', %L, 'value', json_build_object('last_value', last_value, 'is_called', is_called, 'type', %L, 'start', %s, 'increment', %s, 'min', %s, 'max', %s, 'cache', %s, 'cycle', %L)) FROM %s$query$,
   seqrelid::regclass, seqtypid::regtype, seqstart, seqincrement, seqmin, seqmax, seqcache, seqcycle, seqrelid::regclass)

@@ -16,9 +16,14 @@ hold() {
   return 1
 }
 
-# Ends every other session in the source's database.
+# database_of SIDE: the database that is moved, by that side's name for it.
+database_of() {
+  if [[ $1 == source ]]; then echo "$SOURCE_DATABASE"; else echo "$TARGET_DATABASE"; fi
+}
+
+# terminate_clients SIDE: ends every other session in that side's database.
 terminate_clients() {
-  sql source_admin -v database="$SOURCE_DATABASE" -v ours="naytife_migration $RUN" >/dev/null <<'SQL'
+  sql "$1_admin" -v database="$(database_of "$1")" -v ours="naytife_migration $RUN" >/dev/null <<'SQL'
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'database' AND application_name <> :'ours' AND pid <> pg_backend_pid();
 SQL
 }
@@ -58,26 +63,29 @@ freeze() {
   caution_read_only "$previous"
   # Also where an earlier run froze it: it may have been let go by hand since.
   sql source_admin -v database="$SOURCE_DATABASE" <<<'ALTER DATABASE :"database" SET default_transaction_read_only = on;'
-  terminate_clients
-  local attempt
-  for attempt in 1 2 3 4 5 6; do
-    if take_locks; then
-      SOURCE_POSITION=$(source_position)
-      finish "$LOCKED tables locked against writes"
-      return
-    fi
-    note "the locks were not to be had (attempt $attempt of 6); sessions are ended and it is tried again"
-    release_locks
-    terminate_clients
-    sleep 1
-  done
-  fail "the source's tables could not be locked within six attempts" "Look for sessions that hold locks: SELECT * FROM pg_stat_activity WHERE state <> 'idle'."
+  terminate_clients source
+  lock_side source
+  SOURCE_POSITION=$(source_position)
+  finish "$LOCKED tables locked against writes"
 }
 
-# take_locks: false when it should be tried again.
+# lock_side SIDE: that side's tables take no writes until release_locks. Sessions in the way are ended.
+lock_side() {
+  local attempt
+  for attempt in 1 2 3 4 5 6; do
+    if take_locks "$1"; then return; fi
+    note "the locks were not to be had (attempt $attempt of 6); sessions are ended and it is tried again"
+    release_locks
+    terminate_clients "$1"
+    sleep 1
+  done
+  fail "the $1's tables could not be locked within six attempts" "Look there for sessions that hold locks: SELECT * FROM pg_stat_activity WHERE state <> 'idle'."
+}
+
+# take_locks SIDE: false when it should be tried again.
 take_locks() {
   local statement snapshot
-  statement=$(sql source <<'SQL'
+  statement=$(sql "$1" <<'SQL'
 SELECT 'LOCK TABLE ' || string_agg('ONLY ' || c.oid::regclass, ', ' ORDER BY c.oid) || ' IN SHARE MODE;'
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
@@ -85,7 +93,7 @@ SELECT 'LOCK TABLE ' || string_agg('ONLY ' || c.oid::regclass, ', ' ORDER BY c.o
 SQL
   )
   # shellcheck disable=SC2034 # bash makes HOLDER_SESSION_PID
-  coproc HOLDER_SESSION { exec psql "service=source" -X -A -t -q -v ON_ERROR_STOP=1 2>&1; }
+  coproc HOLDER_SESSION { exec psql "service=$1" -X -A -t -q -v ON_ERROR_STOP=1 2>&1; }
   HOLDER=${HOLDER_SESSION_PID:-}
   local answer
   # The locks come before the snapshot, so that no write slips in between the two.
@@ -108,13 +116,13 @@ locked_tables() {
 still_frozen() {
   local now
   now=$(locked_tables) || now=0
-  [[ $now == "$LOCKED" ]] || fail "the session that kept the source's writers out was lost; a write may have happened since" "Run \`pulumi up\` again."
+  [[ $now == "$LOCKED" ]] || fail "the session that kept writers out was lost; a write may have happened since" "Run $AGAIN"
 }
 
 # lock_large_objects: pg_dump itself opens large objects with a writer's lock, so their contents are locked only when it is through. Whatever a client
 # that makes itself writable wrote to one meanwhile is found by the comparison, which comes after.
 lock_large_objects() {
-  terminate_clients
+  terminate_clients source
   local answer
   answer=$(hold "LOCK TABLE ONLY pg_catalog.pg_largeobject IN SHARE MODE;") || fail "the source's large objects could not be locked within a minute${answer:+: $answer}" "If a client holds them, end it (SELECT * FROM pg_stat_activity), then run \`pulumi up\` again."
   LOCKED=$(locked_tables)
@@ -131,16 +139,22 @@ release_locks() {
 # seal_source: the source's database takes no connection any more, and nobody is left in it but the session that holds the locks.
 seal_source() {
   remember source_sealed yes
-  sql source_admin -v database="$SOURCE_DATABASE" <<<'ALTER DATABASE :"database" WITH ALLOW_CONNECTIONS false;'
-  local look left
+  seal source
+}
+
+# seal SIDE: that side's database takes no connection any more, not even a superuser's, and nobody is left in it but this run.
+seal() {
+  local look left database
+  database=$(database_of "$1")
+  sql "$1_admin" -v database="$database" <<<'ALTER DATABASE :"database" WITH ALLOW_CONNECTIONS false;'
   for look in $(seq 50); do
-    terminate_clients
+    terminate_clients "$1"
     sleep 0.2
-    left=$(sql source_admin -v database="$SOURCE_DATABASE" -v ours="naytife_migration $RUN" <<<"SELECT count(*) FROM pg_stat_activity WHERE datname = :'database' AND application_name <> :'ours';")
+    left=$(sql "$1_admin" -v database="$database" -v ours="naytife_migration $RUN" <<<"SELECT count(*) FROM pg_stat_activity WHERE datname = :'database' AND application_name <> :'ours';")
     # A backend that was still starting shows up between two looks.
     if [[ $left == 0 && $look -ge 2 ]]; then return; fi
   done
-  fail "$left sessions would not leave the source" "Look for them: SELECT * FROM pg_stat_activity."
+  fail "$left sessions would not leave the $1" "Look for them there: SELECT * FROM pg_stat_activity."
 }
 
 unseal_source() {
@@ -191,6 +205,6 @@ thaw_source() {
   set:*) sql source_admin -v database="$SOURCE_DATABASE" -v previous="${1#set:}" <<<'ALTER DATABASE :"database" SET default_transaction_read_only = :'"'previous';" || return 1 ;;
   esac
   # Sessions that began read-only stay so; they reconnect. What cannot be forgotten now is harmless: the next run freezes again whatever it finds.
-  terminate_clients || true
+  terminate_clients source || true
   remember source_freeze "" || true
 }

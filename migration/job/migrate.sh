@@ -6,7 +6,7 @@ set -euo pipefail
 
 SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export SCRIPTS
-for part in common preflight freeze dump roles restore verify cutover plan; do
+for part in common preflight freeze dump roles restore verify cutover plan rollback; do
   # shellcheck source=/dev/null
   . "$SCRIPTS/$part.sh"
 done
@@ -14,7 +14,10 @@ done
 MODE=${1:-migrate}
 # What the reader runs to go on.
 AGAIN="\`pulumi up\` again: it does what is left."
-if [[ $MODE == plan ]]; then AGAIN="the plan again."; fi
+case $MODE in
+plan) AGAIN="the plan again." ;;
+rollback) AGAIN="\`npm run migration -- rollback\` again: it does what is left." ;;
+esac
 CHILD=
 HOLDER=
 # What default_transaction_read_only was on the source before this run froze it; empty until then.
@@ -38,6 +41,7 @@ on_exit() {
     case $MODE in
     verify) untouched="A comparison changes neither side." ;;
     plan) untouched="A plan changes neither side." ;;
+    rollback) untouched=$(undo_rollback) ;;
     *) untouched=$(undo_freeze) ;;
     esac
     local reason
@@ -51,6 +55,8 @@ on_exit() {
 trap on_exit EXIT
 trap 'fail "phase $PHASE was ended from outside (the pod was asked to stop)" "Run $AGAIN"' INT TERM
 
+# A rollback has the source under a name that no client knows.
+if [[ $MODE == rollback ]]; then SOURCE_OPENED_AS="${SOURCE_DATABASE}_rollback"; fi
 open_connections
 case $MODE in
 migrate)
@@ -64,5 +70,9 @@ migrate)
   ;;
 verify) verify_only ;;
 plan) plan ;;
-*) fail "unknown mode $MODE" "Give migrate, verify or plan." ;;
+rollback)
+  rollback
+  event finished-all "the old database has everything and is open; the new one is closed"
+  ;;
+*) fail "unknown mode $MODE" "Give migrate, verify, plan or rollback." ;;
 esac

@@ -13,6 +13,7 @@ SELECT jsonb_build_object(
   'rows', (SELECT coalesce(sum((value ->> 'rows')::bigint), 0) FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target' AND kind = 'table'),
   'schema', jsonb_build_object('equal', true, 'sha256', :'schema_hash'),
   'verification', jsonb_build_object('seconds', round(:milliseconds / 1000.0, 1), 'bytes', :compared_bytes, 'bytesPerSecond', :compared_bytes::bigint * 1000 / (:milliseconds + 1), 'workersPerSide', :jobs,
+    -- rollback.sh goes by these words.
     'rowHash', CASE :'hash' WHEN 'builtin' THEN 'two sums of 64-bit hashes' ELSE 'two sums of the halves of MD5' END),
   'text', (SELECT jsonb_build_object('probes', count(*), 'differing', count(*) FILTER (WHERE differs)) FROM (
       SELECT count(*) <> 2 OR count(DISTINCT value) > 1 AS differs FROM naytife_migration.fact

@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS naytife_migration.state (
   target_database text PRIMARY KEY,
   source_freeze text,        -- what default_transaction_read_only was in the source's database before the freeze: "unset", or "set:<value>"
   source_sealed text,        -- the source's database accepts no connections, by us
-  target_closed text,        -- connection limit that the target's empty database had before we closed it
+  target_closed text,        -- connection limit that the target's database had before we closed it
   staging text,              -- the staging database's name, written before it is made
   dump text,                 -- directory of the finished dump
   dump_position text,        -- the source's position that the dump was taken at
@@ -44,6 +44,10 @@ CREATE OR REPLACE FUNCTION naytife_migration.signature(report jsonb, key text) R
     FROM (SELECT decode(string_agg(lpad(to_hex(get_byte(padded, i) # 54), 2, '0'), '' ORDER BY i), 'hex') AS inner_pad, decode(string_agg(lpad(to_hex(get_byte(padded, i) # 92), 2, '0'), '' ORDER BY i), 'hex') AS outer_pad
             FROM (SELECT decode(rpad(key, 128, '0'), 'hex') AS padded) AS keys, generate_series(0, 63) AS i) AS pads
 $signature$;
+-- The way back. `returned`: the tables as a rollback that was cut short may have left them in the source. `rollback`: what it did, beside the report, which stays
+-- as it was signed.
+ALTER TABLE naytife_migration.state ADD COLUMN IF NOT EXISTS returned jsonb;
+ALTER TABLE naytife_migration.marker ADD COLUMN IF NOT EXISTS rolled_back timestamptz, ADD COLUMN IF NOT EXISTS rollback jsonb;
 -- What was read on either side and is compared; emptied when the comparison is over.
 CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.fact (
   target_database text NOT NULL,
@@ -52,3 +56,11 @@ CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.fact (
   name text NOT NULL,
   value jsonb NOT NULL
 );
+-- What is not the same on both sides. Kinds that may differ, because nothing can or should make them the same, refuse neither a migration nor a rollback;
+-- warnings.sql and foreseen.sql tell of them. Rows of side `check` are of one side alone.
+CREATE OR REPLACE VIEW naytife_migration.difference AS
+SELECT target_database, kind, name, source.value AS source, target.value AS target,
+       kind IN ('refreshed rows', 'extension version', 'text order', 'index order', 'letter case', 'character class', 'text search') AS may_differ
+  FROM (SELECT target_database, kind, name, value FROM naytife_migration.fact WHERE side = 'source') AS source
+  FULL JOIN (SELECT target_database, kind, name, value FROM naytife_migration.fact WHERE side = 'target') AS target USING (target_database, kind, name)
+ WHERE source.value IS DISTINCT FROM target.value;

@@ -3,36 +3,18 @@
 
 # verify_sides SERVICE: compares the source with SERVICE (staging, or the target itself), and checks the latter's files. Fails with everything that was found.
 verify_sides() {
-  local side kept superusers versions began line lines
+  local line lines versions
   local -a found=()
   PROVED_FROM=$(source_position)
   choose_hash "$1"
   SOURCE_LOCALE=$(locale source)
   TARGET_LOCALE=$(locale "$1")
   find_amcheck
-  kept=$(kept_roles)
-  superusers=$(sql source -c "SELECT json_agg(rolname) FROM pg_roles WHERE rolsuper")
-  sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target';"
-  rm -rf "$WORK/facts"
-  mkdir -p "$WORK/facts"
   sql source -f "$SCRIPTS/collation.sql" >"$WORK/probe.sql"
-  SOURCE_TABLE_BYTES=$(table_bytes source)
-  TARGET_TABLE_BYTES=$(table_bytes "$1")
-  TO_READ=$((SOURCE_TABLE_BYTES + TARGET_TABLE_BYTES))
-  if [[ $AMCHECK == 1 ]]; then TO_READ=$((TO_READ + $(sql "$1" -c "SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't', 'i')"))); fi
-  began=$(date +%s%N)
-  watched verify_progress collect "$1" "$kept" "$superusers"
-  VERIFY_MILLISECONDS=$((($(date +%s%N) - began) / 1000000))
+  read_sides "$1"
   rm "$WORK/probe.sql"
-  for side in source target; do
-    cat "$WORK/facts/$side".* | sql target_admin -v target="$TARGET_DATABASE" -v side="$side" -f "$SCRIPTS/gather.sql"
-  done
   SCHEMA_HASH=$(sha256sum <"$WORK/schema.target" | cut -d' ' -f1)
-  if ! cmp -s "$WORK/schema.source" "$WORK/schema.target"; then
-    # User mappings hold passwords.
-    lines=$(diff "$WORK/schema.source" "$WORK/schema.target" | grep '^[<>]' | grep -vE '^[<>] *(--)?$' | redact | cut -c -500 | head -n 40) || true
-    found+=("the definitions differ (< source, > copy): $lines")
-  fi
+  same_schemas || found+=("the definitions differ (< source, > copy): $(schema_differences)")
   line=$(sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/differences.sql")
   [[ -z $line ]] || found+=("$line")
   line=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT left(string_agg(format('%s %s: %s', kind, name, value #>> '{}'), '; ' ORDER BY kind, name), 4000) FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'check' AND value <> 'null';")
@@ -40,7 +22,7 @@ verify_sides() {
   lines=$(sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/warnings.sql")
   while read -r line; do [[ -z $line ]] || warn "$line"; done <<<"$lines"
   versions=$(sql "$1" -c "SELECT json_object_agg(extname, extversion) FROM pg_extension")
-  caution_foreseen "$kept" "$versions"
+  caution_foreseen "$(kept_roles)" "$versions"
   if ((${#found[@]} > 0)); then
     # Or the next run would take the same copy again.
     if [[ $1 == staging ]]; then remember restored_position ""; fi
@@ -60,6 +42,36 @@ caution_foreseen() {
   scram=$(sql target_admin -c "SELECT count(*) = 0 FROM pg_hba_file_rules WHERE auth_method = 'md5'")
   lines=$(sql source -F $'\t' -v kept="$1" -v versions="$2" -v scram="$scram" -f "$SCRIPTS/foreseen.sql")
   while IFS=$'\t' read -r line next; do [[ -z $line ]] || caution "$line" "$next"; done <<<"$lines"
+}
+
+# read_sides SERVICE: the facts and the definitions of the source and of SERVICE, read anew. HASH says how rows are hashed, AMCHECK (1) whether SERVICE's
+# files are checked as well, probe.sql how text is probed, if it is there.
+read_sides() {
+  local side kept superusers began
+  kept=$(kept_roles)
+  superusers=$(sql source -c "SELECT json_agg(rolname) FROM pg_roles WHERE rolsuper")
+  sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target';"
+  rm -rf "$WORK/facts"
+  mkdir -p "$WORK/facts"
+  SOURCE_TABLE_BYTES=$(table_bytes source)
+  TARGET_TABLE_BYTES=$(table_bytes "$1")
+  TO_READ=$((SOURCE_TABLE_BYTES + TARGET_TABLE_BYTES))
+  if [[ $AMCHECK == 1 ]]; then TO_READ=$((TO_READ + $(sql "$1" -c "SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't', 'i')"))); fi
+  began=$(date +%s%N)
+  watched verify_progress collect "$1" "$kept" "$superusers"
+  VERIFY_MILLISECONDS=$((($(date +%s%N) - began) / 1000000))
+  for side in source target; do
+    cat "$WORK/facts/$side".* | sql target_admin -v target="$TARGET_DATABASE" -v side="$side" -f "$SCRIPTS/gather.sql"
+  done
+}
+
+# same_schemas: both definitions byte for byte, as they were read. schema_differences: the first lines that differ.
+same_schemas() {
+  cmp -s "$WORK/schema.source" "$WORK/schema.target"
+}
+schema_differences() {
+  # User mappings hold passwords.
+  diff "$WORK/schema.source" "$WORK/schema.target" | grep '^[<>]' | grep -vE '^[<>] *(--)?$' | redact | cut -c -500 | head -n 40 || true
 }
 
 # choose_hash SERVICE: PostgreSQL's own hash where both servers hash a fixed set alike (they do unless their byte orders differ), MD5 of UTF-8 where not.
@@ -99,8 +111,10 @@ collect() {
     sql "$service" -v side="$side" -v kept="$2" -v superusers="$3" -v owner="$TARGET_OWNER" -v run="$RUN" -f "$SCRIPTS/facts.sql" >"$WORK/facts/$side.facts" &
     children+=($!)
     # A probe that its server refuses is missing, which the comparison finds if the other side has it.
-    sql "$service" -v ON_ERROR_STOP=0 -f "$WORK/probe.sql" >"$WORK/facts/$side.probe" 2>/dev/null &
-    children+=($!)
+    if [[ -e $WORK/probe.sql ]]; then
+      sql "$service" -v ON_ERROR_STOP=0 -f "$WORK/probe.sql" >"$WORK/facts/$side.probe" 2>/dev/null &
+      children+=($!)
+    fi
     schema "$service" >"$WORK/schema.$side" &
     children+=($!)
   done

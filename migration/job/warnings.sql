@@ -1,12 +1,7 @@
 -- What differs and may, in words, one warning a line: what only the comparison shows. foreseen.sql has the rest.
-WITH differing AS (
-  SELECT kind, name, source.value AS source, target.value AS target
-    FROM (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'source') AS source
-    FULL JOIN (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target') AS target USING (kind, name)
-   WHERE source.value IS DISTINCT FROM target.value
-), named (kind, many, names) AS (
+WITH named (kind, many, names) AS (
   SELECT kind, count(*), replace(left(string_agg(name, ', ' ORDER BY name), 2000), E'\n', ' ')
-    FROM differing GROUP BY kind
+    FROM naytife_migration.difference WHERE target_database = :'target' GROUP BY kind
 )
 SELECT format('materialized views were stale on the source and are fresh in the copy: %s', names) FROM named WHERE kind = 'refreshed rows'
 UNION ALL

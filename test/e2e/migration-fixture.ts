@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
-import type { Settings } from "../../migration/engine/settings";
+import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import { sharedCluster } from "./cluster";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
 
-/** What an engine's process came to. */
+export const legacyImage = "docker.io/library/postgres:15";
+
+/** What a process came to. */
 export interface Outcome {
   readonly code: number | null;
   readonly output: string;
@@ -30,15 +32,26 @@ export interface MigrationFixture {
   readonly takeDown: () => Promise<void>;
 }
 
-/** Makes both databases; the legacy one of `size`. */
-export async function migrationFixture(name: string, size: string): Promise<MigrationFixture> {
+/**
+ * Makes both databases; the legacy one of `size`.
+ *
+ * @param parameters of the Cluster's PostgreSQL
+ */
+export async function migrationFixture(
+  name: string,
+  size: string,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<MigrationFixture> {
   const namespace = `${name}-${Date.now().toString(36)}`;
   const storageClass = `${namespace}-local-path`;
   const targetPassword = "target:pass\\word' \"quoted";
   const cluster = await sharedCluster();
   const target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
   const k = (...args: string[]) => kubectl(target, ["-n", namespace, ...args]);
-  await kubectl(target, ["apply", "--server-side", "-f", cluster.operatorManifest]);
+  const known = await kubectl(target, ["get", "deployments", "-n", "cnpg-system", "-o", "name", "--ignore-not-found"]);
+  if (!known.includes("cnpg-controller-manager")) {
+    await kubectl(target, ["apply", "--server-side", "-f", cluster.operatorManifest]);
+  }
   const operator = ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=120s"];
   await kubectl(target, ["-n", "cnpg-system", ...operator]);
   await kubectl(target, ["create", "namespace", namespace]);
@@ -73,7 +86,7 @@ export async function migrationFixture(name: string, size: string): Promise<Migr
         instances: 1,
         imageName: cluster.postgresImage,
         bootstrap: { initdb: bootstrap },
-        postgresql: { pg_hba: ["hostnossl all all all reject"] },
+        postgresql: { parameters, pg_hba: ["hostnossl all all all reject"] },
         storage: { size: "2Gi", storageClass },
       },
     },
@@ -88,7 +101,7 @@ export async function migrationFixture(name: string, size: string): Promise<Migr
     }
   });
   const legacyTarget = { ...target, namespace };
-  await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: "docker.io/library/postgres:15" });
+  await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
   const settings: Settings = {
     kubeconfig: target.kubeconfig,
@@ -123,7 +136,8 @@ export async function migrationFixture(name: string, size: string): Promise<Migr
       psqlInPod(target, { namespace, name: "naytife-postgres-1", user: "postgres" }, database, sql),
     legacy: (sql, database = "naytifedb") =>
       psqlInPod(target, { namespace, name: "deploy/postgres", user: "naytife" }, database, sql),
-    engine: (...mode) => runEngine(settings, mode),
+    engine: (...mode) =>
+      runProgram(["migration/engine/main.ts", ...mode], { [settingsVariable]: JSON.stringify(settings) }),
     takeDown: async () => {
       await k("delete", "cluster.postgresql.cnpg.io", "naytife-postgres", "--ignore-not-found");
       await takeDownLegacy(legacyTarget);
@@ -133,16 +147,27 @@ export async function migrationFixture(name: string, size: string): Promise<Migr
   };
 }
 
-function runEngine(settings: Settings, mode: string[]): Promise<Outcome> {
-  const root = path.join(__dirname, "../..");
-  const child = spawn(process.execPath, ["--import", "tsx", "migration/engine/main.ts", ...mode], {
-    cwd: root,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, NAYTIFE_MIGRATION: JSON.stringify(settings) },
+/**
+ * Runs a program of this repository to its end, with no more in its environment than it is given.
+ *
+ * @param onLine sees each line that it says on stderr, as it says it
+ */
+export function runProgram(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  onLine: (line: string) => void = () => undefined,
+): Promise<Outcome> {
+  const child = spawn(process.execPath, ["--import", "tsx", ...args], {
+    cwd: path.join(__dirname, "../.."),
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
   });
   let output = "";
   let errors = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => {
+    errors += chunk.toString();
+    for (const line of chunk.toString().split("\n")) onLine(line);
+  });
   return new Promise((resolve) => {
     child.on("close", (code) => {
       resolve({ code, output, errors });

@@ -3,6 +3,7 @@ import { cnpgSchema } from "../crd-schema";
 import { isSecret, mockPassword, mockReport, record, Secret, unknown_, valueOf, type Recording } from "../recording";
 import { stackConfiguration, stacks, type StackName } from "../../local/stack-files";
 import { stackSettings } from "../../migration/commands/stack";
+import { sourceConnection } from "../../migration/engine/source";
 
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
 const poolerType = "kubernetes:postgresql.cnpg.io/v1:Pooler";
@@ -300,6 +301,28 @@ test("without a migration nothing is run, and no report is given", async () => {
   const { registrations, result } = await run("local", { config: { migrationEnabled: "false" } });
   expect(registrations.filter(({ type }) => type.startsWith("command:"))).toEqual([]);
   expect(result).not.toHaveProperty("migrationReport");
+});
+
+test("after a rollback applications are told of the old database, when the engine was asked under the stack's new word", async () => {
+  const program = await run("local", { config: { activeDatabase: "source" } });
+  const { registrations, result } = program;
+  const engine = program.get("command:local:Command");
+  expect(engine.name).toBe("migration-engine-source");
+  expect(engine.inputs.environment).toMatchObject({ NAYTIFE_ACTIVE_DATABASE: "source" });
+  const url = "postgresql://naytife:p%40ss%2Fw%C3%B6rd@postgres.naytife.svc:5432/naytifedb?sslmode=prefer";
+  expect(await valueOf(result.DATABASE_URL)).toBe(url);
+  expect(await isSecret(result.DATABASE_URL_DIRECT)).toBe(true);
+  expect(await valueOf(result.databaseHost)).toBe("postgres.naytife.svc");
+  const secret = program.get("kubernetes:core/v1:Secret", "naytife-postgres-connection");
+  const { value } = secret.inputs.data as Secret;
+  const settings = await stackSettings({ stack: "local", name: "", context: "", config: {} });
+  // What the rollback wrote there, to the letter: the API server would refuse anything else as a conflict.
+  const written = Object.entries(value as Record<string, string>).map(([key, text]) => [
+    key,
+    Buffer.from(text, "base64").toString(),
+  ]);
+  expect(Object.fromEntries(written)).toEqual(sourceConnection(settings, mockPassword));
+  expect(registrations.find(({ urn }) => urn === secret.parent)?.dependencies).toContain(engine.urn);
 });
 
 test("a wrong value stops it before anything is registered", async () => {

@@ -201,6 +201,13 @@ const refusals: [string, StackName, Record<string, string>, string[], string][] 
     "no larger",
   ],
   ["too few clients", "local", { poolerMaxClientConnections: "100" }, ["poolerMaxClientConnections"], "from 1000"],
+  [
+    "the old database without a migration that knows it",
+    "local",
+    { activeDatabase: "source", migrationEnabled: "false" },
+    ["activeDatabase", "migrationEnabled"],
+    "while migrationEnabled",
+  ],
   ["no port", "local", { migrationSourcePort: "0" }, ["migrationSourcePort"], "65535"],
 ];
 

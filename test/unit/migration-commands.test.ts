@@ -11,7 +11,7 @@ import type { MigrationEvent } from "../../migration/engine/events";
 import { MigrationFailure } from "../../migration/engine/failure";
 import { Kubernetes } from "../../migration/engine/kubernetes";
 import { planOf, type Severity } from "../../migration/engine/plan";
-import type { MigrationRecord, RecordedPhase } from "../../migration/engine/record";
+import { contradiction, type MigrationRecord, type RecordedPhase } from "../../migration/engine/record";
 import { invocation, UsageError } from "../../migration/main";
 import type { MigrationReport } from "../../migration/migration";
 
@@ -22,16 +22,28 @@ describe("the command line", () => {
     expect(invocation(["status"])).toEqual({
       verb: "status",
       stack: { stack: "local", name: "local", config: {} },
-      options: { json: false },
+      options: { json: false, yes: false },
     });
   });
 
   test("everything can be said", () => {
-    const args = ["report", "--stack", "staging", "--json", "--kubeconfig", "k", "--context", "c", "--config", "a=b=c"];
+    const args = [
+      "report",
+      "--stack",
+      "staging",
+      "--json",
+      "--yes",
+      "--kubeconfig",
+      "k",
+      "--context",
+      "c",
+      "--config",
+      "a=b=c",
+    ];
     expect(invocation(args)).toEqual({
       verb: "report",
       stack: { stack: "staging", name: "local", kubeconfig: "k", context: "c", config: { a: "b=c" } },
-      options: { json: true },
+      options: { json: true, yes: true },
     });
   });
 
@@ -350,6 +362,42 @@ describe("a cluster that cannot be asked", () => {
       server.close();
       fs.rmSync(directory, { recursive: true });
     }
+  });
+});
+
+describe("after a rollback", () => {
+  const done = { run: "r", completed: "2026-11-21T10:00:00+00:00", report };
+  const back = { ...done, rolled_back: "2026-11-22T10:00:00+00:00" };
+  const closed = { ...state, source_sealed: "yes", target_closed: "-1" };
+
+  test("status says which database is in use, and that one that was cut short has to go on", async () => {
+    const answer = judge({ marker: back, state, phases: [] }, silent);
+    expect(answer).toMatchObject({ state: "rolled back", source: "open", since: back.rolled_back });
+    expect(exitCodes[answer.state]).toBe(6);
+    const settings = await stackSettings(choice);
+    expect(words(answer, settings)).toContain("rolled back at 2026-11-22T10:00:00+00:00: the old database is in use");
+    const record = { marker: done, state: closed, phases: [] };
+    expect(words(judge(record, silent), settings)).toMatch(/cut short[^]*migration -- rollback/);
+    expect(judge(record, { said: [], job: { ...job, mode: "rollback" } }).why).toBeUndefined();
+  });
+
+  test.each<[string, MigrationRecord, "source" | "target", RegExp | undefined]>([
+    ["nothing moved yet", nothing, "target", undefined],
+    ["nothing moved yet, and the stack says it was rolled back", nothing, "source", /activeDatabase target/],
+    ["moved", { marker: done, state, phases: [] }, "target", undefined],
+    ["moved, and the stack says it was rolled back", { marker: done, state, phases: [] }, "source", /-- rollback/],
+    ["a rollback cut short", { marker: done, state: closed, phases: [] }, "target", /-- rollback/],
+    ["rolled back", { marker: back, state, phases: [] }, "source", undefined],
+    [
+      "rolled back, unknown to the stack",
+      { marker: back, state, phases: [] },
+      "target",
+      /activeDatabase source.*again/,
+    ],
+  ])("`up`, %s", (_, record, active, next) => {
+    const refusal = contradiction(record, active);
+    expect(refusal === undefined).toBe(next === undefined);
+    if (next !== undefined) expect(refusal?.next).toMatch(next);
   });
 });
 
