@@ -24,10 +24,12 @@ import {
   temporaryRole,
   temporaryRoleHours,
 } from "./manifests";
+import { quantity } from "../../postgresql/quantity";
 import { renderReport } from "./report";
 import { scramVerifier } from "./scram";
 import { bytesOf, literal, type Settings } from "./settings";
 import { signingKey, type StoredReport, storedReport } from "./stored-report";
+import type { Say } from "./terminal";
 
 /** How often the Job is looked at, in milliseconds. */
 const pause = 1000;
@@ -47,7 +49,7 @@ export class Engine {
   /** @param say receives a line of progress. */
   constructor(
     private readonly settings: Settings,
-    private readonly say: (line: string) => void,
+    private readonly say: Say,
   ) {
     this.kubernetes = new Kubernetes(settings);
     this.names = objectNames(settings);
@@ -107,6 +109,7 @@ export class Engine {
           mode,
           image,
           targetFree: await this.targetFree(),
+          ...(await this.targetLimits()),
           sourceHost: await this.sourceHost(),
         };
         try {
@@ -236,6 +239,15 @@ export class Engine {
     return size === undefined ? Number.MAX_SAFE_INTEGER : bytesOf(size) - Number(used);
   }
 
+  /** What an instance of the target may use, so that index builds can use it. */
+  private async targetLimits(): Promise<{ targetMemory: number; targetMillicores: number }> {
+    const limits = (await this.kubernetes.cluster())?.spec.resources?.limits;
+    return {
+      targetMemory: Math.floor(quantity(String(limits?.memory ?? 0)) ?? 0),
+      targetMillicores: Math.floor(1000 * (quantity(String(limits?.cpu ?? 0)) ?? 0)),
+    };
+  }
+
   /** The source's host; while it is sealed by a run that was cut short, its pod's address, since a readiness probe may have taken it out of its Service. */
   private async sourceHost(): Promise<string> {
     const { source, target } = this.settings;
@@ -268,7 +280,7 @@ export class Engine {
             const event = parseEvent(text);
             if (event?.event === "failed") verdict = event;
             const line = event === undefined ? text : this.narrator.line(event, Date.parse(time));
-            if (line !== undefined && line !== "") this.say(line);
+            if (line !== undefined && line !== "") this.say(line, event);
           });
         } catch (error) {
           this.say(

@@ -120,6 +120,9 @@ export interface Run {
   readonly image: string;
   /** Bytes that the target's volume has room for. */
   readonly targetFree: number;
+  /** Limits of the target's instance: bytes, and thousandths of a core. 0: none. */
+  readonly targetMemory: number;
+  readonly targetMillicores: number;
   /** Host or address of the source. */
   readonly sourceHost: string;
 }
@@ -182,6 +185,8 @@ export function job(settings: Settings, run: Run): V1Job {
                 value("TARGET_OWNER_SECRET", target.secretName),
                 fromSecret("SIGNING_KEY", names.signing, "key"),
                 value("TARGET_FREE", String(run.targetFree)),
+                value("TARGET_MEMORY", String(run.targetMemory)),
+                value("TARGET_MILLICORES", String(run.targetMillicores)),
                 value("DUMP_CAPACITY", String(bytesOf(settings.dump.size))),
                 value("SEARCH_PATH", target.searchPath.map((schema) => `"${schema.replaceAll('"', '""')}"`).join(", ")),
                 value("WORK", "/work"),

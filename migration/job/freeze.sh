@@ -47,8 +47,14 @@ SQL
   if [[ ${previous,,} =~ ^set:(on|t|tr|tru|true|y|ye|yes|1)$ ]]; then
     warn "$SOURCE_DATABASE of the source was read-only by default before the migration, which is not carried to the target; if an earlier run left it: ALTER DATABASE $SOURCE_DATABASE RESET default_transaction_read_only"
   fi
-  # Also where an earlier run froze it: it may have been let go by hand since.
-  sql source_admin -v database="$SOURCE_DATABASE" <<<'ALTER DATABASE :"database" SET default_transaction_read_only = on;'
+  # Also where an earlier run froze it: it may have been let go by hand since. Where it was not, nothing is written: the source's position stays what it was.
+  sql source_admin -v database="$SOURCE_DATABASE" <<'SQL'
+SELECT NOT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+  WHERE d.datname = :'database' AND s.setrole = 0 AND 'default_transaction_read_only=on' = ANY (setconfig)) AS open \gset
+\if :open
+ALTER DATABASE :"database" SET default_transaction_read_only = on;
+\endif
+SQL
   terminate_clients
   local attempt
   for attempt in 1 2 3 4 5 6; do
