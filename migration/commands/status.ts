@@ -163,14 +163,18 @@ export function judge({ marker, state, phases }: MigrationRecord, { job, said, v
     const narrator = new Narrator();
     const lines = said.map(({ at, event }) => narrator.line(event, at));
     const progress = lines.findLast((line) => line !== undefined && line !== "");
-    const now = said.at(-1)?.event.phase ?? last?.phase;
-    const began = said.findLast(({ event }) => event.event === "started")?.at;
+    // The dump is made beside other phases, so the latest that began may have ended already.
+    const current = said.findLast(
+      ({ event: { event, phase } }) =>
+        event === "started" && !said.some(({ event: later }) => later.event === "finished" && later.phase === phase),
+    );
+    const now = current?.event.phase ?? said.at(-1)?.event.phase ?? last?.phase;
     return {
       ...common,
       ...dump,
       state: "running",
       phase: now ?? "start",
-      ...(began === undefined ? {} : { since: new Date(began).toISOString() }),
+      ...(current === undefined ? {} : { since: new Date(current.at).toISOString() }),
       ...(last === undefined ? {} : { run: last.run }),
       ...(progress === undefined ? {} : { progress }),
     };

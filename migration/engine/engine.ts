@@ -27,10 +27,12 @@ import {
 } from "./manifests";
 import { donePlan, type Plan, planOf } from "./plan";
 import { contradiction, readRecord, type RollbackReport, type Side } from "./record";
+import { quantity } from "../../postgresql/quantity";
 import { renderReport } from "./report";
 import { scramVerifier } from "./scram";
 import { bytesOf, literal, type Settings } from "./settings";
 import { signingKey, type StoredReport, storedReport } from "./stored-report";
+import type { Say } from "./terminal";
 
 /** How often the Job is looked at, in milliseconds. */
 const pause = 1000;
@@ -53,7 +55,7 @@ export class Engine {
   /** @param say receives a line of progress. */
   constructor(
     private readonly settings: Settings,
-    private readonly say: (line: string) => void,
+    private readonly say: Say,
   ) {
     this.kubernetes = new Kubernetes(settings);
     this.names = objectNames(settings);
@@ -203,6 +205,7 @@ export class Engine {
           image: await this.image(),
           dumpVolume: await this.prepareVolume(mode),
           targetFree: await this.targetFree(),
+          ...(await this.targetLimits()),
           sourceHost: await this.sourceHost(),
         };
         try {
@@ -354,6 +357,15 @@ export class Engine {
     return size === undefined ? Number.MAX_SAFE_INTEGER : bytesOf(size) - Number(used);
   }
 
+  /** What an instance of the target may use, so that index builds can use it. */
+  private async targetLimits(): Promise<{ targetMemory: number; targetMillicores: number }> {
+    const limits = (await this.kubernetes.cluster())?.spec.resources?.limits;
+    return {
+      targetMemory: Math.floor(quantity(String(limits?.memory ?? 0)) ?? 0),
+      targetMillicores: Math.floor(1000 * (quantity(String(limits?.cpu ?? 0)) ?? 0)),
+    };
+  }
+
   /** The source's host; while it is sealed by a run that was cut short, its pod's address, since a readiness probe may have taken it out of its Service. */
   private async sourceHost(): Promise<string> {
     const { source, target } = this.settings;
@@ -387,7 +399,7 @@ export class Engine {
             if (event?.event === "failed") verdict = event;
             if (event !== undefined) hear(event);
             const line = event === undefined ? text : this.narrator.line(event, Date.parse(time));
-            if (line !== undefined && line !== "") this.say(line);
+            if (line !== undefined && line !== "") this.say(line, event);
           });
         } catch (error) {
           this.say(

@@ -16,7 +16,11 @@ import type { Settings } from "./settings";
 
 /** The parts of a CloudNativePG Cluster that the migration reads. */
 export interface ClusterObject {
-  readonly spec: { readonly imageName?: string; readonly storage?: { readonly size?: string } };
+  readonly spec: {
+    readonly imageName?: string;
+    readonly storage?: { readonly size?: string };
+    readonly resources?: { readonly limits?: { readonly memory?: string | number; readonly cpu?: string | number } };
+  };
   readonly status?: { readonly currentPrimary?: string; readonly image?: string; readonly phase?: string };
 }
 

@@ -1,11 +1,12 @@
 import { Engine } from "./engine";
 import { MigrationFailure } from "./failure";
 import { activeVariable, readSettings } from "./settings";
+import { printer } from "./terminal";
 
 // What `pulumi up` runs: progress on stderr, the report alone on stdout. `verify` as an argument compares and changes nothing.
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const engine = new Engine(settings, (line) => process.stderr.write(`[migration] ${line}\n`));
+  const engine = new Engine(settings, printer(process.stderr));
   if (process.argv[2] === "verify") {
     await engine.verify();
     process.stdout.write("equal\n");

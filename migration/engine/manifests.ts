@@ -127,6 +127,9 @@ export interface Run {
   readonly dumpVolume: boolean;
   /** Bytes that the target's volume has room for. */
   readonly targetFree: number;
+  /** Limits of the target's instance: bytes, and thousandths of a core. 0: none. */
+  readonly targetMemory: number;
+  readonly targetMillicores: number;
   /** Host or address of the source. */
   readonly sourceHost: string;
 }
@@ -192,6 +195,8 @@ export function job(settings: Settings, run: Run): V1Job {
                 // A plan signs nothing, and makes no key.
                 ...(run.mode === "plan" ? [] : [fromSecret("SIGNING_KEY", names.signing, "key")]),
                 value("TARGET_FREE", String(run.targetFree)),
+                value("TARGET_MEMORY", String(run.targetMemory)),
+                value("TARGET_MILLICORES", String(run.targetMillicores)),
                 value("DUMP_CAPACITY", String(bytesOf(settings.dump.size))),
                 value("DUMP_VOLUME", run.dumpVolume ? "present" : "absent"),
                 value("SEARCH_PATH", target.searchPath.map((schema) => `"${schema.replaceAll('"', '""')}"`).join(", ")),

@@ -29,7 +29,7 @@ export interface Settings {
   };
   /** Operand image of the Job. Empty: the Cluster's own. */
   readonly image: string;
-  /** Tables that are dumped, restored and compared side by side. */
+  /** Chunks that are copied, tables that are dumped and compared, and indexes that are built side by side. */
   readonly jobs: number;
   readonly dump: {
     /** Size of the volume that keeps the dump, a Kubernetes quantity. */

@@ -61,8 +61,14 @@ freeze() {
   fi
   FROZEN_FROM=$previous
   caution_read_only "$previous"
-  # Also where an earlier run froze it: it may have been let go by hand since.
-  sql source_admin -v database="$SOURCE_DATABASE" <<<'ALTER DATABASE :"database" SET default_transaction_read_only = on;'
+  # Also where an earlier run froze it: it may have been let go by hand since. Where it was not, nothing is written: the source's position stays what it was.
+  sql source_admin -v database="$SOURCE_DATABASE" <<'SQL'
+SELECT NOT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+  WHERE d.datname = :'database' AND s.setrole = 0 AND 'default_transaction_read_only=on' = ANY (setconfig)) AS open \gset
+\if :open
+ALTER DATABASE :"database" SET default_transaction_read_only = on;
+\endif
+SQL
   terminate_clients source
   lock_side source
   SOURCE_POSITION=$(source_position)

@@ -6,7 +6,7 @@ set -euo pipefail
 
 SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export SCRIPTS
-for part in common preflight freeze dump roles restore verify cutover plan rollback; do
+for part in common preflight freeze dump roles copy index verify cutover plan rollback; do
   # shellcheck source=/dev/null
   . "$SCRIPTS/$part.sh"
 done
@@ -19,6 +19,7 @@ plan) AGAIN="the plan again." ;;
 rollback) AGAIN="\`npm run migration -- rollback\` again: it does what is left." ;;
 esac
 CHILD=
+DUMPER=
 HOLDER=
 # What default_transaction_read_only was on the source before this run froze it; empty until then.
 FROZEN_FROM=
@@ -31,13 +32,19 @@ exec 2> >(redact | tee -a "$WORK/stderr")
 on_exit() {
   local status=$?
   trap - EXIT INT TERM
+  trap '' USR1
   set +e
-  if [[ -n $CHILD ]]; then kill "$CHILD" 2>/dev/null; wait "$CHILD" 2>/dev/null; fi
+  local group what untouched next
   if [[ $status -ne 0 ]]; then
     sleep 0.2
-    local what untouched next
     what=$(cat "$WORK/failure" 2>/dev/null || { echo "phase $PHASE ended with status $status: "; grep -v '^{' "$WORK/stderr" | tail -n 5; })
     next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run $AGAIN")
+  fi
+  for group in $CHILD $DUMPER; do
+    end_group "$group"
+    wait "$group" 2>/dev/null
+  done
+  if [[ $status -ne 0 ]]; then
     case $MODE in
     verify) untouched="A comparison changes neither side." ;;
     plan) untouched="A plan changes neither side." ;;
@@ -54,6 +61,8 @@ on_exit() {
 }
 trap on_exit EXIT
 trap 'fail "phase $PHASE was ended from outside (the pod was asked to stop)" "Run $AGAIN"' INT TERM
+# The dump, which runs beside everything else, has failed and has said why.
+trap 'exit 1' USR1
 
 # A rollback has the source under a name that no client knows.
 if [[ $MODE == rollback ]]; then SOURCE_OPENED_AS="${SOURCE_DATABASE}_rollback"; fi
@@ -62,8 +71,10 @@ case $MODE in
 migrate)
   preflight
   freeze
-  dump
-  restore
+  dump_beside
+  copy
+  index
+  await_dump
   verify
   cut_over
   event finished-all "$TARGET_DATABASE holds the data"

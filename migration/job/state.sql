@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS naytife_migration.state (
   staging text,              -- the staging database's name, written before it is made
   dump text,                 -- directory of the finished dump
   dump_position text,        -- the source's position that the dump was taken at
-  restored_position text,    -- the position that the staging database was restored from, wholly
+  restored_position text,    -- the position that the staging database was copied from, wholly
   warnings text              -- of the phases that a later run need not repeat
 );
 CREATE TABLE IF NOT EXISTS naytife_migration.phase (

@@ -153,21 +153,24 @@ describe("status", () => {
   test("a Job that runs: its phase, since when, and how far", async () => {
     const at = Date.parse("2026-11-21T10:00:00Z");
     const said: Traces["said"] = [
-      { at, event: { phase: "restore", event: "started" } },
-      { at: at + 10_000, event: { phase: "restore", event: "progress", done: 20e6, total: 60e6, unit: "bytes" } },
+      { at, event: { phase: "copy", event: "started" } },
+      { at: at + 1000, event: { phase: "dump", event: "started" } },
+      { at: at + 2000, event: { phase: "copy", event: "progress", done: 0, total: 60e6, unit: "bytes" } },
+      { at: at + 12_000, event: { phase: "copy", event: "progress", done: 20e6, total: 60e6, unit: "bytes" } },
+      { at: at + 13_000, event: { phase: "dump", event: "finished", text: "3.0 MB" } },
     ];
     const record = { ...nothing, state: { ...state, source_freeze: "unset" }, phases: [phase("dump", true)] };
     const answer = judge(record, { said, job });
     expect(answer).toMatchObject({
       state: "running",
-      phase: "restore",
+      phase: "copy",
       since: "2026-11-21T10:00:00.000Z",
       source: "frozen",
     });
     expect(exitCodes[answer.state]).toBe(4);
     const text = words(answer, await settingsOf());
-    expect(text).toContain("running: restore since 2026-11-21T10:00:00.000Z, Job naytife-postgres-migration");
-    expect(text).toContain("20.0 MB of 60.0 MB");
+    expect(text).toContain("running: copy since 2026-11-21T10:00:00.000Z, Job naytife-postgres-migration");
+    expect(text).toContain("dump: 3.0 MB");
     expect(text).toContain("12.3 s, 12.0 MB");
   });
 
