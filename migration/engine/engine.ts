@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { type MigrationEvent, Narrator, parseEvent } from "./events";
 import { MigrationFailure, nothingChanged } from "./failure";
-import { found, Kubernetes, patiently } from "./kubernetes";
+import { found, Kubernetes, patiently, waitingFor } from "./kubernetes";
 import {
   backup,
   configMap,
@@ -270,7 +270,7 @@ export class Engine {
           );
         }
       } else {
-        const reason = pod === undefined ? "the Job's pod is not there yet" : waitingFor(pod);
+        const reason = pod === undefined ? "the Job's pod is not there yet" : `the Job's pod waits: ${waitingFor(pod)}`;
         if (reason !== waiting) this.say(reason);
         waiting = reason;
         if (Date.now() - asked > startLimit) {
@@ -417,15 +417,6 @@ function finished(job: V1Job): boolean {
   return (job.status?.conditions ?? []).some(
     ({ type, status }) => (type === "Complete" || type === "Failed") && status === "True",
   );
-}
-
-/** Why a pod has not started, in Kubernetes' own words. */
-function waitingFor(pod: V1Pod): string {
-  const waiting = pod.status?.containerStatuses?.[0]?.state?.waiting;
-  const scheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
-  const reason = waiting?.reason ?? scheduled?.reason ?? "Pending";
-  const message = waiting?.message ?? scheduled?.message;
-  return `the Job's pod waits: ${reason}${message === undefined ? "" : ` (${message})`}`;
 }
 
 function failureOf(

@@ -42,6 +42,9 @@ export interface Settings {
 /** The environment variable that carries {@link Settings} as JSON. */
 export const settingsVariable = "NAYTIFE_MIGRATION";
 
+/** The environment variable that tells `settle` how many instances there shall be. */
+export const instancesVariable = "NAYTIFE_INSTANCES";
+
 /** The settings in the environment. @throws Error if they are missing: the engine is started by the program, not by hand. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const text = environment[settingsVariable];
