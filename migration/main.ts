@@ -10,7 +10,7 @@ const usage = `npm run migration -- COMMAND [OPTIONS]
   status     how far the migration is, and what it left where
                ends with 0: done, 3: not begun, 4: running, 5: stopped
   report     what was moved and compared, once it is done
-               ends with 0, or 3 where nothing is done
+               ends with 0, 3 where nothing is done, or 6 where the report is not what was signed
 
   --stack STACK        local (default), staging, production: whatever has a Pulumi.<stack>.yaml here
   --json               for a program, not for a person

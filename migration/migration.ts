@@ -7,8 +7,8 @@ import { type Settings, settingsVariable } from "./engine/settings";
 export interface MigrationReport {
   run: string;
   completed: string;
-  source: { where: string; version: string; bytes: number };
-  target: { database: string; version: string };
+  source: { where: string; version: string; bytes: number; locale?: string };
+  target: { database: string; version: string; locale?: string };
   phases: { phase: string; seconds: number; detail: string | null }[];
   tables: { table: string; rows: number; hash: string }[];
   compared: Record<string, number>;
@@ -17,6 +17,15 @@ export interface MigrationReport {
   sourceUnchanged: string;
   dump: { directory: string; bytes: number; sha256: string };
   warnings: string[];
+  /** How the rows were compared, and how fast. Reports of earlier versions lack this and all that follows. */
+  verification?: { seconds: number; bytes: number; bytesPerSecond: number; workersPerSide: number; rowHash: string };
+  /** Probes of how text sorts and folds its case on either side. */
+  text?: { probes: number; differing: number };
+  /** The copy's files, checked by PostgreSQL's amcheck; null where the image has none. */
+  amcheck?: { tables: number; indexes: number; damaged: number } | null;
+  extensions?: { extension: string; source: string | null; target: string | null }[];
+  /** The programs that did it, with their versions. */
+  tools?: string[];
 }
 
 /**

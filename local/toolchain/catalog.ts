@@ -1,6 +1,9 @@
-/** A Go program that is built here, at the version that its group's go.mod requires. */
+/**
+ * A Go program that is built here, at the version that its group's go.mod requires. Modules that a group shares with the group `kubernetes` are held
+ * at that group's versions where the program allows it: what is compiled for one is then there for the other.
+ */
 export interface Program {
-  /** The folder beside this file with the go.mod, go.sum and tools.go; programs whose requirements conflict have groups of their own. */
+  /** The folder beside this file with go.mod, go.sum, and tools.go or main.go; programs whose requirements conflict have groups of their own. */
   readonly group: string;
   /** The module whose version in go.mod is the program's; the group's own module where there is none. */
   readonly module?: string;
@@ -41,6 +44,9 @@ const containerd = (program: string, versionArgument: string): Program => ({
   versionArguments: [versionArgument],
 });
 
+/** The package of a program whose main.go lies in its group's folder. */
+export const ownSource = ".";
+
 /** Every program of the toolchain, in the order in which `npm run toolchain` begins them, the longest first. One more is one more entry. */
 export const catalog = {
   pulumi: {
@@ -65,8 +71,8 @@ export const catalog = {
   containerd: containerd("containerd", "--version"),
   "containerd-shim-runc-v2": containerd("containerd-shim-runc-v2", "-v"),
   ctr: containerd("ctr", "--version"),
-  pause: { group: "pause", package: "naytife-postgres/toolchain/pause" },
-  coredns: { group: "coredns", module: "github.com/coredns/coredns", package: "github.com/coredns/coredns" },
+  pause: { group: "pause", package: ownSource },
+  coredns: { group: "coredns", module: "github.com/coredns/coredns", package: ownSource },
   "local-path-provisioner": {
     group: "local-path-provisioner",
     module: "github.com/rancher/local-path-provisioner",

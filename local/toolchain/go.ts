@@ -1,14 +1,26 @@
+import { availableParallelism } from "node:os";
 import { run, ProgramFailed } from "../run";
 
 /**
  * The environment of every Go command here. What a person set for their own work must not change what is built:
  * no workspace, no flags, no other toolchain than the one at hand, no C. GOPROXY and the like stay theirs.
+ *
+ * A compiler gets one thread, and as many compilers run as there are cores: with threads of their own for the collector and the back end they
+ * spent a quarter to a third more processor time on the same packages. GOGC collects less often, for some 100 MB a compiler.
  */
 export function goEnvironment(): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = { ...process.env };
   delete environment.GOOS;
   delete environment.GOARCH;
-  return { ...environment, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off", GOTOOLCHAIN: "local" };
+  return {
+    ...environment,
+    CGO_ENABLED: "0",
+    GOFLAGS: `-p=${availableParallelism()}`,
+    GOMAXPROCS: "1",
+    GOGC: "400",
+    GOWORK: "off",
+    GOTOOLCHAIN: "local",
+  };
 }
 
 interface GoVersion {

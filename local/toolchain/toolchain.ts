@@ -6,7 +6,7 @@ import { cacheDirectory } from "../cache";
 import { withLock } from "../lock";
 import { during, step } from "../progress";
 import { run } from "../run";
-import { catalog, manifestModules, type ManifestModule, type Program, type ToolName } from "./catalog";
+import { catalog, manifestModules, ownSource, type ManifestModule, type Program, type ToolName } from "./catalog";
 import { atLeast, explainGoFailure, goEnvironment, goVersion, readGoMod } from "./go";
 import { checkSpace, freeSpace } from "./space";
 
@@ -88,9 +88,10 @@ async function onPath({ name, version, versionArguments }: Recipe): Promise<stri
   return undefined;
 }
 
-/** What the build depends on, and so where its result lies. pause has its source here; no other group has one. */
+/** What the build depends on, and so where its result lies. */
 async function cachedPath(made: Recipe): Promise<string> {
-  const source = catalog[made.name].group === "pause" ? await readFile(join(made.directory, "main.go"), "utf8") : "";
+  const source =
+    catalog[made.name].package === ownSource ? await readFile(join(made.directory, "main.go"), "utf8") : "";
   const parts = [made.goMod, made.goSum, source, ...made.arguments, (await currentGo()).text];
   const key = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
   return join(cacheDirectory(), "toolchain", key, made.name);

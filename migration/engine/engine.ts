@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ApiException, type V1Job, type V1PersistentVolumeClaim, type V1Pod } from "@kubernetes/client-node";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import type { MigrationReport } from "../migration";
 import { type MigrationEvent, Narrator, parseEvent } from "./events";
 import { MigrationFailure, nothingChanged } from "./failure";
 import { found, Kubernetes, patiently, waitingFor } from "./kubernetes";
@@ -17,12 +18,16 @@ import {
   modeLabel,
   modes,
   objectNames,
+  reportConfigMap,
   secret,
+  signingSecret,
   temporaryRole,
   temporaryRoleHours,
 } from "./manifests";
+import { renderReport } from "./report";
 import { scramVerifier } from "./scram";
 import { bytesOf, literal, type Settings } from "./settings";
+import { signingKey, type StoredReport, storedReport } from "./stored-report";
 
 /** How often the Job is looked at, in milliseconds. */
 const pause = 1000;
@@ -36,7 +41,7 @@ const startLimit = 15 * 60_000;
 /** Does what is left of the migration and returns its report; on a finished target it changes nothing and returns the report that is stored there. */
 export class Engine {
   private readonly kubernetes: Kubernetes;
-  private readonly names: { job: string; dump: string };
+  private readonly names: ReturnType<typeof objectNames>;
   private readonly narrator = new Narrator();
 
   /** @param say receives a line of progress. */
@@ -54,8 +59,8 @@ export class Engine {
     const stored = await this.storedReport();
     if (stored !== undefined) {
       this.say(`already done; ${this.settings.target.database} is left as it is`);
-      await this.conclude();
-      return stored;
+      await this.conclude(stored);
+      return stored.text;
     }
     const failure = await this.runJob("migrate");
     let report;
@@ -76,8 +81,8 @@ export class Engine {
         )
       );
     }
-    await this.conclude();
-    return report;
+    await this.conclude(report);
+    return report.text;
   }
 
   /** Compares the source with the target's database as it is, and changes neither. @throws MigrationFailure that names what differs. */
@@ -155,6 +160,7 @@ export class Engine {
       `DO $role$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${temporaryRole}') THEN CREATE ROLE ${temporaryRole}; END IF; END $role$`,
       `ALTER ROLE ${temporaryRole} SUPERUSER LOGIN VALID UNTIL '${until}' PASSWORD ${literal(scramVerifier(password))}`,
     );
+    await this.prepareSigning();
     const { core } = this.kubernetes;
     const replace = async (remove: () => Promise<unknown>, create: () => Promise<unknown>) => {
       await found(remove());
@@ -312,19 +318,45 @@ export class Engine {
     }
   }
 
-  /** The report of a finished migration into this database, or undefined. */
-  private async storedReport(): Promise<string | undefined> {
-    const exists = await this.kubernetes.control("SELECT to_regclass('naytife_migration.marker') IS NOT NULL");
-    if (exists !== "t") return undefined;
-    const report = await this.kubernetes.control(
-      `SELECT report::text FROM naytife_migration.marker WHERE target_database = ${literal(this.settings.target.database)}`,
-    );
-    return report === "" ? undefined : report;
+  /** The report of a finished migration into this database, or undefined. Says so if it is not what the migration signed. */
+  private async storedReport(): Promise<StoredReport | undefined> {
+    const stored = await storedReport(this.kubernetes, this.settings);
+    if (stored?.fault !== undefined) this.say(`warning: the stored report cannot be trusted: ${stored.fault}`);
+    return stored;
   }
 
-  /** The end of a finished migration: the dump is a backup from now on, and what is temporary goes. */
-  private async conclude(): Promise<void> {
+  /** Makes the signing key where there is none. Another engine's is as good. */
+  private async prepareSigning(): Promise<void> {
+    if ((await signingKey(this.kubernetes, this.settings)) !== undefined) return;
+    const body = signingSecret(this.settings, randomBytes(32).toString("hex"));
+    try {
+      await patiently(() => this.kubernetes.core.createNamespacedSecret({ namespace: this.settings.namespace, body }));
+    } catch (error) {
+      if (!(error instanceof ApiException && error.code === 409)) throw error;
+    }
+  }
+
+  /** Keeps the report in the cluster for who has no way into the database. The marker's is the one that counts. */
+  private async keepReport(report: StoredReport): Promise<void> {
     const { namespace } = this.settings;
+    const name = this.names.report;
+    const body = reportConfigMap(this.settings, report, renderReport(JSON.parse(report.text) as MigrationReport));
+    const kept = await found(patiently(() => this.kubernetes.core.readNamespacedConfigMap({ name, namespace })));
+    if (kept === undefined) {
+      await patiently(() => this.kubernetes.core.createNamespacedConfigMap({ namespace, body }));
+    } else {
+      this.own(kept.metadata?.labels, `ConfigMap ${name}`);
+      await patiently(() => this.kubernetes.core.replaceNamespacedConfigMap({ name, namespace, body }));
+    }
+  }
+
+  /** The end of a finished migration: the dump is a backup from now on, the report is kept, and what is temporary goes. */
+  private async conclude(report: StoredReport): Promise<void> {
+    const { namespace } = this.settings;
+    // One that was tampered with does not take the place of the sound one.
+    if (report.fault === undefined) {
+      await this.attempt(`keep the report as ConfigMap ${this.names.report}`, () => this.keepReport(report));
+    }
     const kept = [{ op: "add", path: `/metadata/labels/${holdsLabel.replace("/", "~1")}`, value: backup }];
     await this.attempt(`label the dump's volume ${this.names.dump} as a backup`, () =>
       found(

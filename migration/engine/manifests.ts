@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { V1ConfigMap, V1Job, V1PersistentVolumeClaim, V1Secret } from "@kubernetes/client-node";
 import { bytesOf, type Settings } from "./settings";
+import type { SignedText } from "./signature";
 
 /** The role that the Job connects to the target by. It exists while a migration runs. */
 export const temporaryRole = "naytife_migration";
@@ -10,8 +11,9 @@ export const temporaryRole = "naytife_migration";
 export const temporaryRoleHours = 48;
 
 /** Names of the migration's objects: fixed for a Cluster, so that there is one migration at a time. */
-export function objectNames(settings: Settings): { job: string; dump: string } {
-  return { job: `${settings.target.cluster}-migration`, dump: `${settings.target.cluster}-migration-dump` };
+export function objectNames(settings: Settings): { job: string; dump: string; report: string; signing: string } {
+  const job = `${settings.target.cluster}-migration`;
+  return { job, dump: `${job}-dump`, report: `${job}-report`, signing: `${job}-signing` };
 }
 
 /** Labels by which the migration knows its own objects. */
@@ -68,6 +70,32 @@ export function secret(settings: Settings, password: string): V1Secret {
     metadata: { name: objectNames(settings).job, namespace: settings.namespace, labels: labels(settings) },
     type: "kubernetes.io/basic-auth",
     stringData: { username: temporaryRole, password },
+  };
+}
+
+/** The finished migration's report, for people and for programs, with its checksum and signature. It stays. */
+export function reportConfigMap(settings: Settings, report: SignedText, markdown: string): V1ConfigMap {
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: objectNames(settings).report, namespace: settings.namespace, labels: labels(settings) },
+    data: {
+      "report.json": report.text,
+      "report.json.sha256": report.sha256,
+      "report.json.hmac-sha256": report.signature,
+      "report.md": markdown,
+    },
+  };
+}
+
+/** The key that reports are signed by: 32 bytes, in hexadecimal. Made once; it stays. */
+export function signingSecret(settings: Settings, key: string): V1Secret {
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: objectNames(settings).signing, namespace: settings.namespace, labels: labels(settings) },
+    type: "Opaque",
+    stringData: { key },
   };
 }
 
@@ -152,6 +180,7 @@ export function job(settings: Settings, run: Run): V1Job {
                 value("TARGET_OWNER", target.owner),
                 fromSecret("TARGET_OWNER_PASSWORD", target.secretName, "password"),
                 value("TARGET_OWNER_SECRET", target.secretName),
+                fromSecret("SIGNING_KEY", names.signing, "key"),
                 value("TARGET_FREE", String(run.targetFree)),
                 value("DUMP_CAPACITY", String(bytesOf(settings.dump.size))),
                 value("SEARCH_PATH", target.searchPath.map((schema) => `"${schema.replaceAll('"', '""')}"`).join(", ")),

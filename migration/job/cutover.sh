@@ -32,7 +32,12 @@ SQL
 
 warn_late() {
   warn "$1"
-  sql target_admin -v target="$TARGET_DATABASE" -v text="$1" <<<"UPDATE naytife_migration.marker SET report = jsonb_set(report, '{warnings}', report -> 'warnings' || to_jsonb(:'text'::text)) WHERE target_database = :'target';" || true
+  sql target_admin -v target="$TARGET_DATABASE" -v text="$1" <<'SQL' || true
+\getenv key SIGNING_KEY
+UPDATE naytife_migration.marker SET report = longer, sha256 = encode(sha256(convert_to(longer::text, 'UTF8')), 'hex'), signature = naytife_migration.signature(longer, $1)
+  FROM (SELECT jsonb_set(report, '{warnings}', report -> 'warnings' || to_jsonb(:'text'::text)) AS longer FROM naytife_migration.marker WHERE target_database = :'target') AS told
+ WHERE target_database = :'target' \bind :key \g
+SQL
 }
 
 # prove_unchanged: since verify began to read, nothing was written on the source. No transaction at all is the best proof; on a busy server the locks are it, and sequences are read again.
@@ -79,13 +84,16 @@ reopen_target() {
   remember target_closed ""
 }
 
+# switch_names: the key that signs the report goes as a parameter, so that no statement's text holds it.
 switch_names() {
   sql target_admin -v target="$TARGET_DATABASE" -v staging="$STAGING" -v replaced="$REPLACED" -v run="$RUN" <<'SQL'
 \set report `cat "$WORK/report.json"`
+\getenv key SIGNING_KEY
 BEGIN;
 ALTER DATABASE :"target" RENAME TO :"replaced";
 ALTER DATABASE :"staging" RENAME TO :"target";
-INSERT INTO naytife_migration.marker (target_database, run, report) VALUES (:'target', :'run', :'report');
+INSERT INTO naytife_migration.marker (target_database, run, report, sha256, signature)
+  VALUES (:'target', :'run', :'report', encode(sha256(convert_to(:'report'::jsonb::text, 'UTF8')), 'hex'), naytife_migration.signature(:'report', $1)) \bind :key \g
 COMMIT;
 SQL
 }
@@ -108,5 +116,7 @@ compose_report() {
   printf '[%s]' "$(sort -u "$WORK/warnings" | paste -sd,)" >"$WORK/warnings.json"
   sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v source="$SOURCE_USER@$SOURCE_HOST:$SOURCE_PORT/$SOURCE_DATABASE" -v source_version="$source_version" \
     -v source_bytes="$SOURCE_BYTES" -v dump="$(basename "$DUMP_DIRECTORY")" -v dump_bytes="$dump_bytes" -v dump_hash="$dump_hash" \
-    -v schema_hash="$SCHEMA_HASH" -v proof="$PROOF" -f "$SCRIPTS/report.sql" >"$WORK/report.json"
+    -v schema_hash="$SCHEMA_HASH" -v proof="$PROOF" -v hash="$HASH" -v jobs="$JOBS" -v milliseconds="$VERIFY_MILLISECONDS" -v compared_bytes=$((SOURCE_TABLE_BYTES + TARGET_TABLE_BYTES)) \
+    -v source_locale="$SOURCE_LOCALE" -v target_locale="$TARGET_LOCALE" -v pg_dump="$(pg_dump --version)" -v pg_restore="$(pg_restore --version)" -v psql="$(psql --version)" \
+    -f "$SCRIPTS/report.sql" >"$WORK/report.json"
 }

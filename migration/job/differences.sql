@@ -1,13 +1,25 @@
--- What is not the same on both sides, at most twenty, named. A role's password and a setting's value are never shown, only that they differ.
-SELECT string_agg(what, '; ') FROM (
-  SELECT format('%s %s: %s', kind, name, CASE
-      WHEN target.value IS NULL THEN 'missing in the copy'
-      WHEN source.value IS NULL THEN 'only in the copy'
-      ELSE (SELECT string_agg(CASE WHEN key = 'password' THEN 'another password' WHEN key = 'hash' THEN 'other contents' WHEN kind = 'setting' THEN 'another value' ELSE format('%s is %s in the source and %s in the copy', key, s.value, coalesce(t.value, 'null')) END, ', ')
-              FROM jsonb_each(CASE jsonb_typeof(source.value) WHEN 'object' THEN source.value ELSE jsonb_build_object('value', source.value) END) s
-              LEFT JOIN jsonb_each(CASE jsonb_typeof(target.value) WHEN 'object' THEN target.value ELSE jsonb_build_object('value', target.value) END) t USING (key)
-             WHERE s.value IS DISTINCT FROM t.value) END) AS what
-    FROM (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'source' AND kind <> 'refreshed rows') AS source
-    FULL JOIN (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target' AND kind <> 'refreshed rows') AS target USING (kind, name)
+-- What is not the same on both sides, at most forty, named. A password, a setting's value, a comment and a row are never shown, only that they differ.
+-- Kinds that may differ, because nothing can or should make them the same, are warnings (warnings.sql).
+WITH both_sides AS (
+  SELECT kind, name, source.value AS source, target.value AS target,
+         kind IN ('refreshed rows', 'extension version', 'parameter right', 'text order', 'index order', 'letter case', 'character class', 'text search') AS may_differ
+    FROM (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'source') AS source
+    FULL JOIN (SELECT * FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target') AS target USING (kind, name)
    WHERE source.value IS DISTINCT FROM target.value
-   ORDER BY kind, name LIMIT 20) AS differences;
+), differences AS (
+  SELECT kind, name, row_number() OVER (ORDER BY kind, name) AS place, format('%s %s: %s', kind, name, CASE
+      WHEN target IS NULL THEN 'missing in the copy'
+      WHEN source IS NULL THEN 'only in the copy'
+      ELSE (SELECT string_agg(CASE
+                WHEN key = 'password' THEN 'another password'
+                WHEN key = 'hash' THEN 'other contents'
+                WHEN key = 'comment' THEN 'another comment'
+                WHEN kind = 'setting' THEN 'another value'
+                WHEN key = 'equality' THEN 'other values are equal to each other than in the source'
+                ELSE format('%s is %s in the source and %s in the copy', key, s.value, coalesce(t.value, 'null')) END, ', ')
+              FROM jsonb_each(CASE jsonb_typeof(source) WHEN 'object' THEN source ELSE jsonb_build_object('value', source) END) s
+              LEFT JOIN jsonb_each(CASE jsonb_typeof(target) WHEN 'object' THEN target ELSE jsonb_build_object('value', target) END) t USING (key)
+             WHERE s.value IS DISTINCT FROM t.value) END) AS what
+    FROM both_sides WHERE NOT may_differ
+)
+SELECT string_agg(what, '; ' ORDER BY place) FILTER (WHERE place <= 40) || CASE WHEN count(*) > 40 THEN format('; and %s more', count(*) - 40) ELSE '' END FROM differences;

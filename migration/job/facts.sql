@@ -1,5 +1,9 @@
 -- Everything else that must be the same on both sides, one JSON object a line: what a schema dump leaves out, and the states that it does not show.
--- `kept`: roles whose rights are the target's own business.
+-- Both schema dumps are compared byte for byte, which covers, and is not doubled here: tables, columns with their defaults, storage, compression and statistics
+-- targets, owners, comments and rights of all that lies in the database, default privileges, policies, rules with their state, statistics objects, replica
+-- identity, publications' tables, filters and columns, storage parameters, functions, types, casts, text search, user mappings.
+-- test/e2e/migration-damage.test.ts damages one of each kind. What is here and in the dump as well is here so that it is named in plain words.
+-- `kept`: roles whose rights are the target's own business. differences.sql says which kinds are a warning alone.
 
 SELECT format($query$SELECT json_build_object('kind', 'sequence', 'name', %L, 'value', json_build_object('last_value', last_value, 'is_called', is_called, 'type', %L, 'start', %s, 'increment', %s, 'min', %s, 'max', %s, 'cache', %s, 'cycle', %L)) FROM %s$query$,
   seqrelid::regclass, seqtypid::regtype, seqstart, seqincrement, seqmin, seqmax, seqcache, seqcycle, seqrelid::regclass)
@@ -16,12 +20,15 @@ SELECT json_build_object('kind', 'large object', 'name', m.oid::text, 'value', j
 
 SELECT json_build_object('kind', 'role', 'name', rolname, 'value', json_build_object('inherit', rolinherit, 'createrole', rolcreaterole, 'createdb', rolcreatedb, 'login', rolcanlogin,
   'bypassrls', rolbypassrls, 'limit', rolconnlimit, 'until', coalesce(rolvaliduntil, 'infinity'), 'comment', shobj_description(oid, 'pg_authid'),
+  'kind of password', CASE WHEN rolpassword IS NULL THEN 'none' WHEN rolpassword LIKE 'SCRAM-SHA-256$%' THEN 'scram' WHEN rolpassword LIKE 'md5%' THEN 'md5' ELSE 'other' END,
   'password', md5(:'run' || coalesce(rolpassword, ''))))
   FROM pg_authid WHERE rolname NOT IN (SELECT json_array_elements_text(:'kept')) AND rolname NOT IN ('postgres', 'streaming_replica') AND rolname !~ '^(pg_|cnpg_)';
 
-SELECT json_build_object('kind', 'membership', 'name', format('%I in %I', m.rolname, g.rolname), 'value', json_build_object('admin', bool_or(admin_option)))
+SELECT json_build_object('kind', 'membership', 'name', format('%I in %I', m.rolname, g.rolname), 'value', json_build_object('admin', bool_or(admin_option),
+    -- Options of the membership itself since 16; before, the member's own.
+    'inherit', bool_or(coalesce((to_jsonb(a) ->> 'inherit_option')::boolean, m.rolinherit)), 'set', bool_or(coalesce((to_jsonb(a) ->> 'set_option')::boolean, true))))
   FROM pg_auth_members a JOIN pg_roles g ON g.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
- WHERE m.rolname NOT IN (SELECT json_array_elements_text(:'kept')) AND m.rolname !~ '^pg_' AND g.rolname NOT IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files', 'postgres')
+ WHERE (m.rolname = :'owner' OR m.rolname NOT IN (SELECT json_array_elements_text(:'kept'))) AND m.rolname !~ '^pg_' AND g.rolname NOT IN ('pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files', 'postgres')
    AND NOT EXISTS (SELECT FROM json_array_elements_text(:'superusers') s WHERE s = g.rolname)
  GROUP BY m.rolname, g.rolname;
 
@@ -39,6 +46,8 @@ SELECT json_build_object('kind', 'database', 'name', 'rights and comment', 'valu
   FROM pg_database WHERE datname = current_database();
 
 SELECT json_build_object('kind', 'extension', 'name', extname, 'value', json_build_object('schema', extnamespace::regnamespace)) FROM pg_extension WHERE extname <> 'pg_stat_statements';
+-- They differ between majors, and should.
+SELECT json_build_object('kind', 'extension version', 'name', extname, 'value', extversion) FROM pg_extension WHERE extname <> 'pg_stat_statements';
 
 SELECT json_build_object('kind', 'materialized view', 'name', oid::regclass, 'value', json_build_object('populated', relispopulated)) FROM pg_class WHERE relkind = 'm';
 
@@ -53,11 +62,27 @@ SELECT json_build_object('kind', 'index', 'name', indexrelid::regclass, 'value',
 
 SELECT json_build_object('kind', 'trigger', 'name', format('%I on %s', tgname, tgrelid::regclass), 'value', json_build_object('enabled', tgenabled))
   FROM pg_trigger WHERE NOT tgisinternal;
-SELECT json_build_object('kind', 'event trigger', 'name', evtname, 'value', json_build_object('enabled', evtenabled, 'event', evtevent)) FROM pg_event_trigger;
+-- ALTER TABLE … DISABLE TRIGGER ALL switches foreign keys off as well, which no dump carries: verify.sh warns of it, and in the copy they must be on.
+SELECT json_build_object('kind', 'foreign key', 'name', format('%I on %s', conname, tgrelid::regclass), 'value', json_build_object('enforced', :'side' = 'source' OR bool_and(tgenabled = 'O')))
+  FROM pg_trigger t JOIN pg_constraint c ON c.oid = t.tgconstraint WHERE tgisinternal AND contype = 'f' GROUP BY conname, tgrelid;
+-- What only a superuser may own is postgres' on the target.
+SELECT json_build_object('kind', 'event trigger', 'name', evtname, 'value', json_build_object('enabled', evtenabled, 'event', evtevent, 'owner', CASE :'side' WHEN 'source' THEN 'postgres' ELSE pg_get_userbyid(evtowner) END))
+  FROM pg_event_trigger e WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = e.oid AND d.deptype = 'e');
+SELECT json_build_object('kind', 'foreign-data wrapper', 'name', fdwname, 'value', json_build_object('owner', CASE :'side' WHEN 'source' THEN 'postgres' ELSE pg_get_userbyid(fdwowner) END))
+  FROM pg_foreign_data_wrapper f WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_foreign_data_wrapper'::regclass AND d.objid = f.oid AND d.deptype = 'e');
 SELECT json_build_object('kind', 'row security', 'name', oid::regclass, 'value', json_build_object('on', relrowsecurity, 'forced', relforcerowsecurity))
   FROM pg_class WHERE relrowsecurity OR relforcerowsecurity;
+-- A policy's line of the dump is not shown where it mentions a secret.
+SELECT json_build_object('kind', 'policy', 'name', format('%I on %s', polname, polrelid::regclass), 'value', json_build_object('command', polcmd, 'permissive', polpermissive)) FROM pg_policy;
 SELECT json_build_object('kind', 'relation owner', 'name', c.oid::regclass, 'value', to_json(pg_get_userbyid(relowner)))
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relpersistence <> 't' AND n.nspname NOT LIKE 'pg\_toast%'
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
 SELECT json_build_object('kind', 'publication', 'name', pubname, 'value', json_build_object('all', puballtables, 'insert', pubinsert, 'update', pubupdate, 'delete', pubdelete, 'truncate', pubtruncate, 'root', pubviaroot)) FROM pg_publication;
+SELECT json_build_object('kind', 'publication owner', 'name', pubname, 'value', pg_get_userbyid(pubowner)) FROM pg_publication;
+-- Rights on the server's own parameters (GRANT SET ON PARAMETER, since 15) are the server's and not carried: a warning.
+SELECT to_regclass('pg_catalog.pg_parameter_acl') IS NOT NULL AS has_parameter_rights \gset
+\if :has_parameter_rights
+SELECT json_build_object('kind', 'parameter right', 'name', format('%s on %s to %s', privilege_type, parname, CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END), 'value', true)
+  FROM pg_parameter_acl, aclexplode(paracl) WHERE grantee <> 10;
+\endif

@@ -35,6 +35,15 @@ CREATE TABLE IF NOT EXISTS naytife_migration.marker (
   completed timestamptz NOT NULL DEFAULT clock_timestamp(),
   report jsonb NOT NULL
 );
+-- The report's checksum, and its signature by the key that lies in the namespace: whoever changes the report changes both or is found. Absent from markers of
+-- earlier versions. Nothing else may change the report after the switch.
+ALTER TABLE naytife_migration.marker ADD COLUMN IF NOT EXISTS sha256 text, ADD COLUMN IF NOT EXISTS signature text;
+-- HMAC-SHA-256 (RFC 2104) of the report as it prints, by 32 bytes of key in hexadecimal.
+CREATE OR REPLACE FUNCTION naytife_migration.signature(report jsonb, key text) RETURNS text LANGUAGE sql IMMUTABLE AS $signature$
+  SELECT encode(sha256(outer_pad || sha256(inner_pad || convert_to(report::text, 'UTF8'))), 'hex')
+    FROM (SELECT decode(string_agg(lpad(to_hex(get_byte(padded, i) # 54), 2, '0'), '' ORDER BY i), 'hex') AS inner_pad, decode(string_agg(lpad(to_hex(get_byte(padded, i) # 92), 2, '0'), '' ORDER BY i), 'hex') AS outer_pad
+            FROM (SELECT decode(rpad(key, 128, '0'), 'hex') AS padded) AS keys, generate_series(0, 63) AS i) AS pads
+$signature$;
 -- What was read on either side and is compared; emptied when the comparison is over.
 CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.fact (
   target_database text NOT NULL,

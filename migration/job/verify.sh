@@ -1,46 +1,94 @@
 # Proof that the copy is the source: read anew on both sides at once, while the source's writers are kept out.
 # shellcheck shell=bash disable=SC2034 # the parts share their variables
 
-# verify_sides SERVICE: compares the source with SERVICE (staging, or the target itself). Fails with the first differences.
+# verify_sides SERVICE: compares the source with SERVICE (staging, or the target itself), and checks the latter's files. Fails with everything that was found.
 verify_sides() {
-  local side service worker convert=no kept superusers
+  local side kept superusers began line lines
+  local -a found=()
   PROVED_FROM=$(source_position)
-  if [[ $SOURCE_ENCODING != "$TARGET_ENCODING" ]]; then convert=yes; fi
+  choose_hash "$1"
+  SOURCE_LOCALE=$(locale source)
+  TARGET_LOCALE=$(locale "$1")
+  AMCHECK=$(sql "$1" -c "SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'")
+  [[ $AMCHECK == 1 ]] || warn "the copy's files were not checked: the target's image has no amcheck"
   kept=$(kept_roles)
   superusers=$(sql source -c "SELECT json_agg(rolname) FROM pg_roles WHERE rolsuper")
   sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target';"
   rm -rf "$WORK/facts"
   mkdir -p "$WORK/facts"
-  RELATIONS=$(sql source -c "SELECT 2 * count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm') AND c.oid >= 16384 AND nspname NOT LIKE 'pg\\_toast%'")
-  watched verify_progress collect "$1" "$convert" "$kept" "$superusers"
+  sql source -f "$SCRIPTS/collation.sql" >"$WORK/probe.sql"
+  SOURCE_TABLE_BYTES=$(table_bytes source)
+  TARGET_TABLE_BYTES=$(table_bytes "$1")
+  TO_READ=$((SOURCE_TABLE_BYTES + TARGET_TABLE_BYTES))
+  if [[ $AMCHECK == 1 ]]; then TO_READ=$((TO_READ + $(sql "$1" -c "SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't', 'i')"))); fi
+  began=$(date +%s%N)
+  watched verify_progress collect "$1" "$kept" "$superusers"
+  VERIFY_MILLISECONDS=$((($(date +%s%N) - began) / 1000000))
+  rm "$WORK/probe.sql"
   for side in source target; do
-    # A line of JSON as one field: neither quotes nor delimiters of CSV occur in it.
-    for worker in "$WORK/facts/$side".*; do
-      sql target_admin -c '\set ON_ERROR_STOP 1' -c "CREATE TEMP TABLE line (fact json)" -c "\\copy line FROM '$worker' (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')" \
-        -c "INSERT INTO naytife_migration.fact SELECT '${TARGET_DATABASE//\'/\'\'}', '$side', fact ->> 'kind', fact ->> 'name', (fact -> 'value')::jsonb FROM line"
-    done
+    cat "$WORK/facts/$side".* | sql target_admin -v target="$TARGET_DATABASE" -v side="$side" -f "$SCRIPTS/gather.sql"
   done
-  compare_schemas "$1"
-  local differences
-  differences=$(sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/differences.sql")
-  local stale
-  stale=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT left(string_agg(name, ', ' ORDER BY name), 2000) FROM (SELECT name FROM naytife_migration.fact WHERE target_database = :'target' AND kind = 'refreshed rows' GROUP BY name HAVING count(DISTINCT value) > 1) AS stale;")
-  [[ -z $stale ]] || warn "materialized views were stale on the source and are fresh in the copy: $stale"
-  if [[ -n $differences ]]; then
-    fail "the copy is not the source: $differences" "Nothing was cut over. $([[ $1 == staging ]] && echo "The copy is kept as $STAGING to look at. ")If the source is sound, run \`pulumi up\` again: the copy is made anew."
+  SCHEMA_HASH=$(sha256sum <"$WORK/schema.target" | cut -d' ' -f1)
+  if ! cmp -s "$WORK/schema.source" "$WORK/schema.target"; then
+    # User mappings hold passwords.
+    lines=$(diff "$WORK/schema.source" "$WORK/schema.target" | grep '^[<>]' | grep -vE '^[<>] *(--)?$' | redact | cut -c -500 | head -n 40) || true
+    found+=("the definitions differ (< source, > copy): $lines")
+  fi
+  line=$(sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/differences.sql")
+  [[ -z $line ]] || found+=("$line")
+  line=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT left(string_agg(format('%s %s: %s', kind, name, value #>> '{}'), '; ' ORDER BY kind, name), 4000) FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'check' AND value <> 'null';")
+  [[ -z $line ]] || found+=("files of the copy are damaged: $line")
+  lines=$(sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/warnings.sql")
+  while read -r line; do [[ -z $line ]] || warn "$line"; done <<<"$lines"
+  line=$(sql source -c "SELECT left(string_agg(DISTINCT format('%I on %s', conname, tgrelid::regclass), ', '), 2000) FROM pg_trigger t JOIN pg_constraint c ON c.oid = t.tgconstraint WHERE tgisinternal AND contype = 'f' AND tgenabled <> 'O'")
+  [[ -z $line ]] || warn "foreign keys were switched off on the source (DISABLE TRIGGER ALL) and are enforced in the copy: $line"
+  if ((${#found[@]} > 0)); then
+    # Or the next run would take the same copy again.
+    if [[ $1 == staging ]]; then remember restored_position ""; fi
+    fail "the copy is not the source: $(printf '%s; ' "${found[@]}" | sed 's/; $//')" "Nothing was cut over. $([[ $1 == staging ]] && echo "The copy is kept as $STAGING to look at. ")If the source is sound, run \`pulumi up\` again: the copy is made anew. If an object of the source cannot be restored as it was, drop or mend it there first."
   fi
 }
 
-# collect SERVICE CONVERT KEPT SUPERUSERS: the facts of both sides into files, JOBS workers a side for the rows and one for the rest.
+# choose_hash SERVICE: PostgreSQL's own hash where both servers hash a fixed set alike (they do unless their byte orders differ), MD5 of UTF-8 where not.
+choose_hash() {
+  local probe="SELECT md5(string_agg(concat(hashtextextended(t, 7205759403792793601), ' ', hashtextextended(t, -2305843009213693921)), ',' ORDER BY n)) FROM (SELECT n, (repeat('a', n) || n) COLLATE \"C\" AS t FROM generate_series(0, 100) AS n) AS texts"
+  local source_hash target_hash
+  source_hash=$(sql source -c "$probe")
+  target_hash=$(sql "$1" -c "$probe")
+  HASH=md5
+  if [[ $SOURCE_ENCODING == "$TARGET_ENCODING" && $source_hash == "$target_hash" ]]; then HASH="builtin"; fi
+}
+
+# locale SERVICE: by what the database sorts and folds case.
+locale() {
+  sql "$1" -c "SELECT concat_ws(' ', pg_encoding_to_char(encoding), CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'i' THEN 'ICU' WHEN 'b' THEN 'builtin' ELSE 'libc' END, datcollate, datctype, coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')) FROM pg_database d WHERE datname = current_database()"
+}
+
+table_bytes() {
+  sql "$1" -c "SELECT coalesce(sum(pg_table_size(oid)), 0) FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm')"
+}
+
+# collect SERVICE KEPT SUPERUSERS: the facts of both sides into files: JOBS workers a side for the rows and, on the copy, for its files, and three for the rest.
 collect() {
   local side service worker children=() status=0 child
+  local -a reads
   for side in source target; do
-    service=$([[ $side == source ]] && echo source || echo "$1")
+    service=source
+    reads=(-f "$SCRIPTS/hashes.sql")
+    if [[ $side == target ]]; then
+      service=$1
+      if [[ $AMCHECK == 1 ]]; then reads+=(-f "$SCRIPTS/amcheck.sql"); fi
+    fi
     for ((worker = 0; worker < JOBS; worker++)); do
-      sql "$service" -v workers="$JOBS" -v worker="$worker" -v convert="$2" -f "$SCRIPTS/hashes.sql" >"$WORK/facts/$side.$worker" &
+      sql "$service" -v workers="$JOBS" -v worker="$worker" -v hash="$HASH" "${reads[@]}" >"$WORK/facts/$side.$worker" &
       children+=($!)
     done
-    sql "$service" -v side="$side" -v kept="$3" -v superusers="$4" -v owner="$TARGET_OWNER" -v run="$RUN" -f "$SCRIPTS/facts.sql" >"$WORK/facts/$side.facts" &
+    sql "$service" -v side="$side" -v kept="$2" -v superusers="$3" -v owner="$TARGET_OWNER" -v run="$RUN" -f "$SCRIPTS/facts.sql" >"$WORK/facts/$side.facts" &
+    children+=($!)
+    # A probe that its server refuses is missing, which the comparison finds if the other side has it.
+    sql "$service" -v ON_ERROR_STOP=0 -f "$WORK/probe.sql" >"$WORK/facts/$side.probe" 2>/dev/null &
+    children+=($!)
+    schema "$service" >"$WORK/schema.$side" &
     children+=($!)
   done
   for child in "${children[@]}"; do wait "$child" || status=$?; done
@@ -48,7 +96,9 @@ collect() {
 }
 
 verify_progress() {
-  progress "$(cat "$WORK"/facts/*.[0-9]* | wc -l)" "$RELATIONS" "tables" "$(sql source -c "SELECT string_agg(split_part(split_part(query, ' AS h FROM ', 2), ' AS naytife_row', 1), ', ') FROM pg_stat_activity WHERE application_name = 'naytife_migration $RUN' AND state = 'active' AND query LIKE '%naytife_row%' AND pid <> pg_backend_pid()")"
+  local bytes
+  bytes=$(sed -n 's/^{"bytes" : \([0-9]*\),.*/\1/p' "$WORK"/facts/*.[0-9]* | awk '{ sum += $1 } END { printf "%d", sum }')
+  progress "$bytes" "$TO_READ" "bytes" "$(sql source -c "SELECT string_agg(DISTINCT split_part(split_part(query, ' AS t FROM ', 2), ' AS naytife_row', 1), ', ') FROM pg_stat_activity WHERE application_name = 'naytife_migration $RUN' AND state = 'active' AND query LIKE '%naytife_row%' AND pid <> pg_backend_pid()")"
 }
 
 # schema SERVICE: the database's definition as text, without what must differ. docs/migration.md lists what is taken out and why.
@@ -56,18 +106,6 @@ schema() {
   pg_dump -d "service=$1" --schema-only --exclude-extension=pg_stat_statements --no-subscriptions --no-tablespaces --lock-wait-timeout=60000 |
     sed -E -e '/^-- Dumped (from|by) /d' -e '/^\\(un)?restrict /d' -e '/^-- Name: .*; Owner: /d' -e '/^ALTER (EVENT TRIGGER|FOREIGN DATA WRAPPER|PUBLICATION) .* OWNER TO .*;$/d' |
     awk -v major="$SOURCE_MAJOR" -f "$SCRIPTS/normalise.awk"
-}
-
-# compare_schemas SERVICE: both definitions byte for byte.
-compare_schemas() {
-  schema source >"$WORK/schema.source"
-  schema "$1" >"$WORK/schema.target"
-  SCHEMA_HASH=$(sha256sum <"$WORK/schema.target" | cut -d' ' -f1)
-  if ! cmp -s "$WORK/schema.source" "$WORK/schema.target"; then
-    # User mappings hold passwords.
-    fail "the definitions differ (< source, > copy): $(diff "$WORK/schema.source" "$WORK/schema.target" | grep '^[<>]' | redact | cut -c -500 | head -n 20)" \
-      "Nothing was cut over. If an object of the source cannot be restored as it was, drop or mend it there and run \`pulumi up\` again."
-  fi
 }
 
 # The application's role, by its own name, reads every table that it could read before.
@@ -86,7 +124,7 @@ verify() {
   verify_sides staging
   check_owner staging
   still_frozen
-  finish "$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT count(*) || ' tables, ' || sum((value ->> 'rows')::bigint) || ' rows equal' FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target' AND kind = 'table';")"
+  finish "$(verdict)"
 }
 
 # verify_only: the comparison alone, of the source with the target's database as it is. Changes nothing on either side.
@@ -99,5 +137,17 @@ verify_only() {
   SOURCE_ENCODING=$(sql source -c "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()")
   TARGET_ENCODING=$(sql target -c "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()")
   verify_sides target
-  finish "equal"
+  finish "$(verdict)"
+}
+
+# verdict: what was found equal, and how fast. The rate is of both sides' tables together.
+verdict() {
+  local counts
+  counts=$(sql target_admin -v target="$TARGET_DATABASE" <<'SQL'
+SELECT concat_ws(', ', format('%s tables, %s rows equal', count(*) FILTER (WHERE kind = 'table' AND side = 'target'), coalesce(sum((value ->> 'rows')::bigint) FILTER (WHERE kind = 'table' AND side = 'target'), 0)),
+    nullif(format('files of %s tables and %s indexes sound', count(*) FILTER (WHERE kind = 'amcheck of a table'), count(*) FILTER (WHERE kind = 'amcheck of an index')), 'files of 0 tables and 0 indexes sound'))
+  FROM naytife_migration.fact WHERE target_database = :'target';
+SQL
+  )
+  printf '%s, %s/s' "$counts" "$(human $(((SOURCE_TABLE_BYTES + TARGET_TABLE_BYTES) * 1000 / (VERIFY_MILLISECONDS + 1))))"
 }

@@ -317,7 +317,11 @@ test("the source is sealed, not restarted; the application's role logs in with t
     "SELECT count(*) > 0 FROM naytife_schema.orders",
   ];
   expect((await k("exec", "naytife-postgres-1", "-c", "postgres", "--", ...login)).trim()).toBe("t");
-  expect(await k("get", "job,secret,configmap", "-l", "naytife.com/cluster=naytife-postgres", "-o", "name")).toBe("");
+  const left = await k("get", "job,secret,configmap", "-l", "naytife.com/cluster=naytife-postgres", "-o", "name");
+  expect(left.trim().split("\n").sort()).toEqual([
+    "configmap/naytife-postgres-migration-report",
+    "secret/naytife-postgres-migration-signing",
+  ]);
   expect(await k("get", "pvc", "naytife-postgres-migration-dump", "-o", "name")).toContain(
     "naytife-postgres-migration-dump",
   );

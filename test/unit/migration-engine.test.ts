@@ -116,7 +116,7 @@ describe("the Job", () => {
   const variable = (name: string) => container?.env?.find((entry) => entry.name === name);
 
   test("holds no password, only where each is kept", () => {
-    for (const name of ["SOURCE_PASSWORD", "TARGET_PASSWORD", "TARGET_OWNER_PASSWORD"]) {
+    for (const name of ["SOURCE_PASSWORD", "TARGET_PASSWORD", "TARGET_OWNER_PASSWORD", "SIGNING_KEY"]) {
       expect(variable(name)?.value).toBeUndefined();
       expect(variable(name)?.valueFrom?.secretKeyRef?.key).toBeTruthy();
     }

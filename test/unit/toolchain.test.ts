@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { catalog, manifestModules, toolNames, type Program } from "../../local/toolchain/catalog";
+import { catalog, manifestModules, ownSource, toolNames, type Program } from "../../local/toolchain/catalog";
 import { atLeast, explainGoFailure, readGoMod } from "../../local/toolchain/go";
 import { checkSpace } from "../../local/toolchain/space";
 import { findTools, moduleDirectory, tool, tools } from "../../local/toolchain/toolchain";
@@ -86,14 +86,32 @@ afterEach(() => {
 
 describe("the catalog", () => {
   test.each(toolNames)(
-    "%s names a group whose go.mod requires its module and whose tools.go imports its package",
+    "%s names a group whose go.mod requires its module and whose source or tools.go imports its package",
     (name) => {
       const { group, module, package: path }: Program = catalog[name];
       expect(readGoMod(readFileSync(join(groups, group, "go.mod"), "utf8"), module).version).toMatch(
         /^v\d+\.\d+\.\d+$/,
       );
       expect(readFileSync(join(groups, group, "go.sum"), "utf8")).toBeDefined();
-      if (module !== undefined) expect(readFileSync(join(groups, group, "tools.go"), "utf8")).toContain(`_ "${path}"`);
+      if (module === undefined) return;
+      if (path === ownSource) expect(readFileSync(join(groups, group, "main.go"), "utf8")).toContain(`"${module}/`);
+      else expect(readFileSync(join(groups, group, "tools.go"), "utf8")).toContain(`_ "${path}"`);
+    },
+  );
+
+  test.each(["pulumi", "coredns", "local-path-provisioner", "cloudnative-pg"])(
+    "%s holds the modules that it shares with kubernetes at the same versions, so that none is compiled twice",
+    (group) => {
+      const required = (of: string) =>
+        new Map(
+          [...readFileSync(join(groups, of, "go.mod"), "utf8").matchAll(/^\s+(\S+\/\S+) (v\S+)/gm)].map(
+            ([, module, version]) => [module, version],
+          ),
+        );
+      const kubernetes = required("kubernetes");
+      const shared = [...required(group)].filter(([module]) => kubernetes.has(module));
+      expect(shared.length).toBeGreaterThan(20);
+      expect(shared).toEqual(shared.map(([module]) => [module, kubernetes.get(module)]));
     },
   );
 

@@ -1,8 +1,0 @@
-//go:build tools
-
-// Package tools pins the programs of this group; it is never built itself.
-package tools
-
-import (
-	_ "github.com/coredns/coredns"
-)

@@ -1,0 +1,151 @@
+import { spawn } from "node:child_process";
+import * as path from "node:path";
+import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
+import type { Settings } from "../../migration/engine/settings";
+import { sharedCluster } from "./cluster";
+import { kubectl, psqlInPod, until, type Target } from "./kubectl";
+
+/** What an engine's process came to. */
+export interface Outcome {
+  readonly code: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+/** A legacy database and an empty Cluster beside it, in a namespace of their own on the shared cluster. */
+export interface MigrationFixture {
+  readonly target: Target;
+  readonly namespace: string;
+  readonly settings: Settings;
+  /** The password of the application's role on the target. */
+  readonly targetPassword: string;
+  /** kubectl in the namespace. */
+  readonly k: (...args: string[]) => Promise<string>;
+  /** SQL as superuser on the target. */
+  readonly primary: (sql: string, database?: string) => Promise<string>;
+  /** SQL as superuser on the source. */
+  readonly legacy: (sql: string, database?: string) => Promise<string>;
+  /** Runs the engine as `pulumi up` does. */
+  readonly engine: (...mode: string[]) => Promise<Outcome>;
+  readonly takeDown: () => Promise<void>;
+}
+
+/** Makes both databases; the legacy one of `size`. */
+export async function migrationFixture(name: string, size: string): Promise<MigrationFixture> {
+  const namespace = `${name}-${Date.now().toString(36)}`;
+  const storageClass = `${namespace}-local-path`;
+  const targetPassword = "target:pass\\word' \"quoted";
+  const cluster = await sharedCluster();
+  const target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
+  const k = (...args: string[]) => kubectl(target, ["-n", namespace, ...args]);
+  await kubectl(target, ["apply", "--server-side", "-f", cluster.operatorManifest]);
+  const operator = ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=120s"];
+  await kubectl(target, ["-n", "cnpg-system", ...operator]);
+  await kubectl(target, ["create", "namespace", namespace]);
+  const bootstrap = {
+    database: "naytifedb",
+    owner: "naytife",
+    secret: { name: "cnpg-cluster-secret" },
+    encoding: "UTF8",
+    localeProvider: "builtin",
+    builtinLocale: "C.UTF-8",
+  };
+  const objects = [
+    {
+      apiVersion: "storage.k8s.io/v1",
+      kind: "StorageClass",
+      metadata: { name: storageClass },
+      provisioner: "rancher.io/local-path",
+      volumeBindingMode: "WaitForFirstConsumer",
+    },
+    {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "cnpg-cluster-secret" },
+      type: "kubernetes.io/basic-auth",
+      stringData: { username: "naytife", password: targetPassword },
+    },
+    {
+      apiVersion: "postgresql.cnpg.io/v1",
+      kind: "Cluster",
+      metadata: { name: "naytife-postgres" },
+      spec: {
+        instances: 1,
+        imageName: cluster.postgresImage,
+        bootstrap: { initdb: bootstrap },
+        postgresql: { pg_hba: ["hostnossl all all all reject"] },
+        storage: { size: "2Gi", storageClass },
+      },
+    },
+  ];
+  const manifest = objects.map((object) => JSON.stringify(object)).join("\n---\n");
+  await until("the operator's webhook", 90, async () => {
+    try {
+      await kubectl(target, ["-n", namespace, "apply", "--server-side", "-f", "-"], manifest);
+      return true;
+    } catch {
+      return undefined;
+    }
+  });
+  const legacyTarget = { ...target, namespace };
+  await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: "docker.io/library/postgres:15" });
+  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
+  const settings: Settings = {
+    kubeconfig: target.kubeconfig,
+    context: target.context,
+    namespace,
+    source: {
+      host: "postgres",
+      port: 5432,
+      database: "naytifedb",
+      user: "naytife",
+      secretName: "postgres-secret",
+      secretKey: "POSTGRES_PASSWORD",
+    },
+    target: {
+      cluster: "naytife-postgres",
+      database: "naytifedb",
+      owner: "naytife",
+      secretName: "cnpg-cluster-secret",
+      searchPath: ["naytife_schema", "public"],
+    },
+    image: "",
+    jobs: 2,
+    dump: { size: "1Gi", storageClass },
+  };
+  return {
+    target,
+    namespace,
+    settings,
+    targetPassword,
+    k,
+    primary: (sql, database = "naytifedb") =>
+      psqlInPod(target, { namespace, name: "naytife-postgres-1", user: "postgres" }, database, sql),
+    legacy: (sql, database = "naytifedb") =>
+      psqlInPod(target, { namespace, name: "deploy/postgres", user: "naytife" }, database, sql),
+    engine: (...mode) => runEngine(settings, mode),
+    takeDown: async () => {
+      await k("delete", "cluster.postgresql.cnpg.io", "naytife-postgres", "--ignore-not-found");
+      await takeDownLegacy(legacyTarget);
+      await kubectl(target, ["delete", "namespace", namespace, "--wait=false"]);
+      await kubectl(target, ["delete", "storageclass", storageClass]);
+    },
+  };
+}
+
+function runEngine(settings: Settings, mode: string[]): Promise<Outcome> {
+  const root = path.join(__dirname, "../..");
+  const child = spawn(process.execPath, ["--import", "tsx", "migration/engine/main.ts", ...mode], {
+    cwd: root,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, NAYTIFE_MIGRATION: JSON.stringify(settings) },
+  });
+  let output = "";
+  let errors = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  return new Promise((resolve) => {
+    child.on("close", (code) => {
+      resolve({ code, output, errors });
+    });
+  });
+}
