@@ -7,7 +7,7 @@ import type { MigrationReport } from "../migration";
 import { pointToSource } from "./connection-secret";
 import { type MigrationEvent, Narrator, parseEvent } from "./events";
 import { MigrationFailure, nothingChanged } from "./failure";
-import { found, Kubernetes, patiently } from "./kubernetes";
+import { found, Kubernetes, patiently, waitingFor } from "./kubernetes";
 import {
   backup,
   configMap,
@@ -407,7 +407,7 @@ export class Engine {
           );
         }
       } else {
-        const reason = pod === undefined ? "the Job's pod is not there yet" : waitingFor(pod);
+        const reason = pod === undefined ? "the Job's pod is not there yet" : `the Job's pod waits: ${waitingFor(pod)}`;
         if (reason !== waiting) this.say(reason);
         waiting = reason;
         if (Date.now() - asked > startLimit) {
@@ -585,15 +585,6 @@ function finished(job: V1Job): boolean {
   return (job.status?.conditions ?? []).some(
     ({ type, status }) => (type === "Complete" || type === "Failed") && status === "True",
   );
-}
-
-/** Why a pod has not started, in Kubernetes' own words. */
-function waitingFor(pod: V1Pod): string {
-  const waiting = pod.status?.containerStatuses?.[0]?.state?.waiting;
-  const scheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
-  const reason = waiting?.reason ?? scheduled?.reason ?? "Pending";
-  const message = waiting?.message ?? scheduled?.message;
-  return `the Job's pod waits: ${reason}${message === undefined ? "" : ` (${message})`}`;
 }
 
 function failureOf(

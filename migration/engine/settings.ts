@@ -45,6 +45,9 @@ export const settingsVariable = "NAYTIFE_MIGRATION";
 /** The environment variable that says which database the stack takes for the one in use: `source` after a rollback. */
 export const activeVariable = "NAYTIFE_ACTIVE_DATABASE";
 
+/** The environment variable that tells `settle` how many instances there shall be. */
+export const instancesVariable = "NAYTIFE_INSTANCES";
+
 /** The settings in the environment. @throws Error if they are missing: the engine is started by the program, not by hand. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const text = environment[settingsVariable];

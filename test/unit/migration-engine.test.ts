@@ -3,7 +3,9 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { humanBytes, humanSeconds, Narrator, parseEvent } from "../../migration/engine/events";
 import { configMap, job, labels, objectNames, secret } from "../../migration/engine/manifests";
+import type { ClusterObject } from "../../migration/engine/kubernetes";
 import { scramVerifier } from "../../migration/engine/scram";
+import { progress } from "../../migration/engine/settle";
 import { bytesOf, literal, readSettings, type Settings } from "../../migration/engine/settings";
 import { printer } from "../../migration/engine/terminal";
 
@@ -325,4 +327,58 @@ test("no script turns tracing on", () => {
   for (const file of fs.readdirSync(directory)) {
     expect(fs.readFileSync(path.join(directory, file), "utf8")).not.toMatch(/set -[a-z]*x|xtrace/);
   }
+});
+
+describe("growth is over", () => {
+  const cluster = (readyInstances: number, synchronous?: { number: number }): ClusterObject => ({
+    spec: synchronous === undefined ? {} : { postgresql: { synchronous } },
+    status: { phase: "Creating a new replica", readyInstances, instanceNames: ["db-1", "db-2", "db-3"] },
+  });
+  const replica = (name: string, state = "streaming", sync = "async", behind: number | null = 0) => ({
+    name,
+    state,
+    sync,
+    behind,
+  });
+
+  test("when all instances are ready and all replicas stream", () => {
+    expect(progress(1, cluster(1), { replicas: [], copies: [] }).settled).toBe(true);
+    const { settled, line } = progress(3, cluster(3), { replicas: [replica("db-2"), replica("db-3")], copies: [] });
+    expect(settled).toBe(true);
+    expect(line).toBe("3 of 3 instances ready, 2 of 2 replicas streaming");
+  });
+
+  test("not while a replica is copied, which streams too, by another name", () => {
+    const { settled, line } = progress(2, cluster(1), {
+      replicas: [replica("db-2-join")],
+      copies: [{ phase: "streaming database files", done: 41_200_000, total: 120_000_000 }],
+    });
+    expect(settled).toBe(false);
+    expect(line).toBe(
+      "1 of 2 instances ready, 0 of 1 replicas streaming; a replica is copied: streaming database files 41.2 MB of 120.0 MB; " +
+        "Creating a new replica",
+    );
+  });
+
+  test("not while one catches up", () => {
+    const { settled, line } = progress(2, cluster(2), {
+      replicas: [replica("db-2", "catchup", "async", 1_500_000)],
+      copies: [],
+    });
+    expect(settled).toBe(false);
+    expect(line).toContain("db-2: catchup, 1.5 MB behind");
+  });
+
+  test("not while commits do not wait for a replica although they shall", () => {
+    const asynchronous = progress(2, cluster(2, { number: 1 }), { replicas: [replica("db-2")], copies: [] });
+    expect(asynchronous.settled).toBe(false);
+    expect(asynchronous.line).toContain("0 of 1 synchronous");
+    const replicas = [replica("db-2", "streaming", "quorum")];
+    expect(progress(2, cluster(2, { number: 1 }), { replicas, copies: [] }).settled).toBe(true);
+  });
+
+  test("not while there are too many", () => {
+    const { settled } = progress(2, cluster(3), { replicas: [replica("db-2"), replica("db-3")], copies: [] });
+    expect(settled).toBe(false);
+  });
 });
