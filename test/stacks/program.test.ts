@@ -361,7 +361,7 @@ test("without a migration nothing is run, and no report is given", async () => {
 test("after a rollback applications are told of the old database, when the engine was asked under the stack's new word", async () => {
   const program = await run("local", { config: { activeDatabase: "source" } });
   const { registrations, result } = program;
-  const engine = program.get("command:local:Command");
+  const engine = program.get("command:local:Command", "migration-engine-source");
   expect(engine.name).toBe("migration-engine-source");
   expect(engine.inputs.environment).toMatchObject({ NAYTIFE_ACTIVE_DATABASE: "source" });
   const url = "postgresql://naytife:p%40ss%2Fw%C3%B6rd@postgres.naytife.svc:5432/naytifedb?sslmode=prefer";
