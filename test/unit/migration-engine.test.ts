@@ -28,6 +28,7 @@ const settings: Settings = {
   image: "",
   jobs: 3,
   dump: { size: "10Gi", storageClass: "" },
+  retainDays: 7,
 };
 const run = { id: "run", mode: "migrate", image: "postgresql:17", targetFree: 5, sourceHost: "10.0.0.1" } as const;
 
