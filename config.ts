@@ -154,6 +154,7 @@ const rules = {
   migrationSourceSecretKey: secretKey,
   migrationJobs: integer(1, 32),
   migrationDumpStorage: bytes,
+  migrationRetainDays: integer(0, 365),
 };
 
 type Rules = typeof rules;

@@ -218,6 +218,7 @@ beforeAll(async () => {
     image: "",
     jobs: 2,
     dump: { size: "1Gi", storageClass },
+    retainDays: 7,
   };
 }, 300_000);
 

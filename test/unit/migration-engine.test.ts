@@ -31,6 +31,7 @@ const settings: Settings = {
   image: "",
   jobs: 3,
   dump: { size: "10Gi", storageClass: "" },
+  retainDays: 7,
 };
 const run = {
   id: "run",
