@@ -151,6 +151,7 @@ test("a lost state, and another setting of the Cluster, leave its size and what 
 });
 
 test("one more instance is one up, and the others stay", async () => {
+  await inTarget("CHECKPOINT"); // Else the copy waits for one that is spread over minutes.
   stack = await open("second", { instances: "3" });
   await stack.up(quietly);
   const more = await instances();
