@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
-import { Cluster } from "./components/cluster";
+import { Cluster, clusterSize } from "./components/cluster";
 import { Connection } from "./components/connection";
 import { Credentials } from "./components/credentials";
 import { kubernetesProvider } from "./components/kubernetes-provider";
@@ -12,6 +12,7 @@ import { readOperatorManifest } from "./components/operator-manifest";
 import { Pooler } from "./components/pooler";
 import { Storage } from "./components/storage";
 import { loadConfig } from "./config";
+import { Growth } from "./migration/growth";
 import { Migration } from "./migration/migration";
 import { migrationSettings } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
@@ -67,6 +68,8 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       localeProvider: config.localeProvider,
       locale: config.locale,
       parameters: postgresqlParameters(config),
+      // Loaded as a lone instance: replicas would only take part in the work.
+      growsLater: config.migrationEnabled,
       protect,
       retainOnDelete,
     },
@@ -94,12 +97,21 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     },
     { provider, dependsOn: [operator, cluster] },
   );
+  const settings = migrationSettings(config);
   const migration = config.migrationEnabled
-    ? new Migration("migration", migrationSettings(config), config.activeDatabase, { dependsOn: [cluster] })
+    ? new Migration("migration", settings, config.activeDatabase, { dependsOn: [cluster] })
     : undefined;
+  const growth =
+    migration === undefined
+      ? undefined
+      : new Growth(
+          "growth",
+          { namespace: namespace.name, cluster: cluster.name, size: clusterSize(config), settings },
+          { provider, dependsOn: [migration] },
+        );
   const inUse =
     config.activeDatabase === "source"
-      ? sourceConnection(migrationSettings(config), { provider })
+      ? sourceConnection(settings, { provider })
       : {
           pooled: pooler,
           direct: cluster,
@@ -110,8 +122,9 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
   const connection = new Connection(
     "connection",
     { namespace: namespace.name, ...inUse, protect },
-    // Nobody is told where the database is before its data is there.
-    { provider, dependsOn: [pooler, ...(migration === undefined ? [] : [migration])] },
+    // Nobody is told where the database is before its data is there and commits wait for replicas as configured. Nobody waits for the last
+    // of the replicas, however: copying it may take long, and the shop is closed.
+    { provider, dependsOn: [pooler, ...(growth === undefined ? [] : [growth.size])] },
   );
 
   return {
@@ -127,6 +140,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     databaseConnectionSecretName: connection.secretName,
     databaseCaSecretName: names.caSecret,
     ...(migration === undefined ? {} : { migrationReport: migration.report }),
+    ...(growth === undefined ? {} : { migrationTimeToSafe: growth.timeToSafe }),
     readme: fs.readFileSync(path.join(__dirname, "Pulumi.README.md"), "utf8"),
   };
 }

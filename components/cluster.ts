@@ -6,7 +6,8 @@ import { retryWhileWebhookIsAway } from "./webhook-retry";
 
 /** The fields of `spec` of postgresql.cnpg.io/v1 Cluster that we set; api/v1/cluster_types.go has them all. */
 export interface ClusterSpec {
-  instances: number;
+  /** The API server's default is 1. */
+  instances?: number;
   imageName: string;
   enableSuperuserAccess: boolean;
   enablePDB: boolean;
@@ -34,12 +35,7 @@ export interface ClusterSpec {
   postgresql: {
     parameters: Record<string, string>;
     pg_hba: string[];
-    synchronous?: {
-      method: "any";
-      number: number;
-      dataDurability: DataDurability;
-      failoverQuorum: boolean;
-    };
+    synchronous?: Synchronous;
   };
   storage: { size: string; storageClass: pulumi.Input<string> };
   resources: {
@@ -52,6 +48,23 @@ export interface ClusterSpec {
     podAntiAffinityType?: "required" | "preferred";
   };
   certificates: { serverAltDNSNames: string[] };
+}
+
+/** How many replicas must confirm a commit. */
+export interface Synchronous {
+  method: "any";
+  number: number;
+  dataDurability: DataDurability;
+  failoverQuorum: boolean;
+}
+
+/**
+ * The part of `spec` that says how many instances there are, and how many of them a commit waits for. One goes with the other: the operator's
+ * webhook refuses more synchronous replicas than there are replicas, and a lone primary that had to wait for one would never commit.
+ */
+export interface ClusterSize {
+  instances: number;
+  postgresql?: { synchronous: Synchronous };
 }
 
 /** What happens to writes when too few synchronous replicas are there: they stop, or go on asynchronously. */
@@ -99,10 +112,25 @@ export interface ClusterDescription {
   readonly parameters: Record<string, string>;
 }
 
-/** `spec` of the Cluster. */
-export function clusterSpec(cluster: ClusterDescription): ClusterSpec {
+/** The full size of the Cluster. */
+export function clusterSize({
+  instances,
+  synchronousReplicas,
+  dataDurability,
+}: Pick<ClusterDescription, "instances" | "synchronousReplicas" | "dataDurability">): ClusterSize {
+  if (synchronousReplicas === 0) return { instances };
+  // Promote only a replica that is known to hold every confirmed commit.
+  const synchronous: Synchronous = { method: "any", number: synchronousReplicas, dataDurability, failoverQuorum: true };
+  return { instances, postgresql: { synchronous } };
+}
+
+/** `spec` of the Cluster, without its size if that is left to {@link Growth}. */
+export function clusterSpec(cluster: ClusterDescription & { readonly growsLater: boolean }): ClusterSpec {
+  const { postgresql: replication, ...instances }: Partial<ClusterSize> = cluster.growsLater
+    ? {}
+    : clusterSize(cluster);
   return {
-    instances: cluster.instances,
+    ...instances,
     imageName: cluster.image,
     enableSuperuserAccess: false,
     // With one instance a disruption budget would block every node drain for ever.
@@ -126,17 +154,7 @@ export function clusterSpec(cluster: ClusterDescription): ClusterSpec {
       // The operator's own rules come before: local sockets, and certificates over TLS for replicas and pooler. Its last
       // rule would take passwords without TLS.
       pg_hba: ["hostnossl all all all reject"],
-      ...(cluster.synchronousReplicas === 0
-        ? {}
-        : {
-            synchronous: {
-              method: "any",
-              number: cluster.synchronousReplicas,
-              dataDurability: cluster.dataDurability,
-              // Promote only a replica that is known to hold every confirmed commit.
-              failoverQuorum: true,
-            },
-          }),
+      ...replication,
     },
     storage: { size: cluster.storageSize, storageClass: cluster.storageClass },
     resources: {
@@ -192,9 +210,19 @@ function localeFields(
   }
 }
 
+/**
+ * Fields of a Cluster that somebody else sets. Were they only left out, an update would take them from a cluster that an earlier
+ * program made with them, and it would shrink to one instance. Synchronous replication that is switched off must go, however.
+ */
+function sizeFields({ synchronousReplicas }: ClusterDescription): string[] {
+  return ["spec.instances", ...(synchronousReplicas === 0 ? [] : ["spec.postgresql.synchronous"])];
+}
+
 /** Arguments of {@link Cluster}. */
 export interface ClusterArgs extends ClusterDescription {
   readonly namespace: pulumi.Input<string>;
+  /** A new cluster begins with one instance, for {@link Growth} to make it the full size. One that exists keeps the size that it has. */
+  readonly growsLater: boolean;
   /** Refuse to delete the cluster. */
   readonly protect: boolean;
   /** Leave the cluster, and so its data, when the stack is destroyed: deleting a Cluster deletes its volume claims. */
@@ -203,7 +231,7 @@ export interface ClusterArgs extends ClusterDescription {
 
 /** The PostgreSQL cluster: a primary, its replicas, and the Services that find them. */
 export class Cluster extends pulumi.ComponentResource {
-  /** Name of the Cluster, known once all its instances are ready. */
+  /** Name of the Cluster, known once its instances are ready: all of them, or with growsLater the first. */
   readonly name: pulumi.Output<string>;
   /** Host name of the current primary. */
   readonly host: pulumi.Output<string>;
@@ -223,7 +251,7 @@ export class Cluster extends pulumi.ComponentResource {
             // Ready can be stale just after an update; the number of instances cannot.
             "pulumi.com/waitFor": JSON.stringify([
               "condition=Ready",
-              `jsonpath={.status.readyInstances}=${args.instances}`,
+              ...(args.growsLater ? [] : [`jsonpath={.status.readyInstances}=${args.instances}`]),
             ]),
           },
         },
@@ -233,6 +261,7 @@ export class Cluster extends pulumi.ComponentResource {
         parent: this,
         protect: args.protect,
         retainOnDelete: args.retainOnDelete,
+        ignoreChanges: args.growsLater ? sizeFields(args) : [],
         hooks: { onError: [retryWhileWebhookIsAway(`${name}-webhook`)] },
         // Images are pulled on every node, each replica copies the primary, and an update restarts them one by one.
         customTimeouts: { create: "30m", update: "60m", delete: "15m" },

@@ -3,6 +3,7 @@ import type { OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { validate, type Values } from "../config";
+import type { TimeToSafe } from "../migration/engine/settle";
 import type { MigrationReport } from "../migration/migration";
 import { lookAt, type ContextOptions } from "./context";
 import { defaultStateDirectory, openStackWithPlugins, requireOfficial } from "./engine/stack";
@@ -152,7 +153,7 @@ function wholeNumber(option: string, text: string): number {
 /** The outputs, on standard output. A throw-away cluster's URLs are printed in clear: they are what was asked for. */
 function print(outputs: OutputMap, inClear: boolean): void {
   for (const [name, { value, secret }] of Object.entries(outputs)) {
-    if (name === "readme" || name === "migrationReport") continue;
+    if (name === "readme" || name.startsWith("migration")) continue;
     process.stdout.write(`${name} = ${secret && !inClear ? "[secret]" : String(value)}\n`);
   }
   const report = outputs.migrationReport?.value as MigrationReport | undefined;
@@ -161,6 +162,8 @@ function print(outputs: OutputMap, inClear: boolean): void {
   process.stdout.write(
     `migration = ${tables.length} tables and ${rows} rows, equal on both sides, from PostgreSQL ${source.version} to ${target.version}, ${completed}\n`,
   );
+  const safe = outputs.migrationTimeToSafe?.value as TimeToSafe | null | undefined;
+  if (safe != null) process.stdout.write(`  safe: ${safe.instances} instances after ${safe.seconds} s\n`);
   for (const warning of warnings) process.stdout.write(`  note: ${warning}\n`);
 }
 

@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { again } from "./commands/again";
 import { finish } from "./commands/finish";
+import { plan } from "./commands/plan";
 import { report } from "./commands/report";
 import { rollback } from "./commands/rollback";
 import { stackSettings, type StackChoice } from "./commands/stack";
@@ -10,6 +11,8 @@ import type { Settings } from "./engine/settings";
 
 const usage = `npm run migration -- COMMAND [OPTIONS]
 
+  plan       looks at both sides and changes neither: what is in the way, what comes along changed, how much, how long
+               ends with 0: ready, 1: ready with warnings, 2: something is in the way, 3: could not look
   status     how far the migration is, and what it left where
                ends with 0: done, 3: not begun, 4: running, 5: stopped, 6: rolled back
   report     what was moved and compared, once it is done
@@ -27,7 +30,7 @@ const usage = `npm run migration -- COMMAND [OPTIONS]
   --config KEY=VALUE   a setting of the stack for this run, any key of Pulumi.yaml; may be repeated
   --name NAME          the embedded cluster of the stack local, where neither kubeconfig nor context is given (default: local)
 
-Any command ends with 1 where it could not be done, and with 64 where it was not understood.
+What could not be done ends with 1 (plan: 3), what was not understood with 64.
 `;
 
 interface Options {
@@ -39,7 +42,7 @@ interface Options {
 /** A command: what it does, prints its result on standard output and returns its exit code. It throws where it could not be done. */
 type Verb = (settings: Settings, options: Options) => Promise<number>;
 
-const verbs = { status, report, rollback, again, finish } satisfies Record<string, Verb>;
+const verbs = { plan, status, report, rollback, again, finish } satisfies Record<string, Verb>;
 type VerbName = keyof typeof verbs;
 
 /** The command line was not understood. */
@@ -106,8 +109,9 @@ function setting(text: string): [string, string] {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  let asked;
   try {
-    const asked = invocation(args);
+    asked = invocation(args);
     if (asked === undefined) {
       process.stdout.write(usage);
       return 0;
@@ -122,7 +126,7 @@ async function main(args: readonly string[]): Promise<number> {
       return 64;
     }
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    return 1;
+    return asked?.verb === "plan" ? 3 : 1;
   }
 }
 

@@ -36,9 +36,10 @@ export async function cnpgSchema(plural: string): Promise<SchemaCheck> {
   const schema = closed(version.schema.openAPIV3Schema);
   // The definition leaves metadata to the API server, which takes only what it knows as well.
   schema.properties = { ...schema.properties, metadata: { type: "object" } };
-  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
+  // As the API server does it, a field that is missing gets its default before it can be missed.
+  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, useDefaults: true });
   const validate = ajv.compile(schema);
-  return (resource) => (validate(resource) ? [] : (validate.errors ?? []).map(explain));
+  return (resource) => (validate(structuredClone(resource)) ? [] : (validate.errors ?? []).map(explain));
 }
 
 function explain({

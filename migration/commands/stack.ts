@@ -24,7 +24,7 @@ export interface StackChoice {
  * The stack's migration, from its configuration as the program would read it: Pulumi.yaml's defaults, the stack's file, and what was said on
  * the command line. Neither Pulumi's CLI nor its state is asked, so this works where they are lost.
  *
- * @throws ConfigurationError, or Error where there is no such stack or no embedded cluster
+ * @throws ConfigurationError, or Error where there is no such stack, setting or embedded cluster
  */
 export async function stackSettings(choice: StackChoice): Promise<Settings> {
   const { stack, kubeconfig, context } = choice;
@@ -45,6 +45,10 @@ function configuration(stack: string, directory: string, overrides: Readonly<Rec
   if (!existsSync(join(directory, `Pulumi.${stack}.yaml`))) {
     const known = readdirSync(directory).flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? []);
     throw new Error(`There is no stack "${stack}" here (no Pulumi.${stack}.yaml); there is: ${known.join(", ")}.`);
+  }
+  const unknown = Object.keys(overrides).filter((key) => !Object.hasOwn(project.config, key));
+  if (unknown.length > 0) {
+    throw new Error(`There is no setting ${unknown.join(", ")}; Pulumi.yaml declares them all.`);
   }
   const file = stackFile(stack, directory);
   const texts = stackConfiguration(stack, overrides, directory);

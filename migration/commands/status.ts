@@ -59,6 +59,13 @@ export interface Status extends Retention {
 
 /** Says how far the migration is. @returns exit code, see {@link exitCodes} */
 export async function status(settings: Settings, options: { readonly json: boolean }): Promise<number> {
+  const answer = await lookAtStatus(settings);
+  process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : describe(answer, settings));
+  return exitCodes[answer.state];
+}
+
+/** Asks the cluster and the target. @throws MigrationFailure where one of them cannot be asked */
+export async function lookAtStatus(settings: Settings): Promise<Status> {
   const kubernetes = new Kubernetes(settings);
   const cluster = await kubernetes.presentCluster();
   if (cluster.status?.currentPrimary === undefined) {
@@ -69,9 +76,7 @@ export async function status(settings: Settings, options: { readonly json: boole
     );
   }
   const record = await readRecord(kubernetes, settings.target.database);
-  const answer = { ...judge(record, await traces(kubernetes, settings)), ...retention(record, settings.retainDays) };
-  process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : describe(answer, settings));
-  return exitCodes[answer.state];
+  return { ...judge(record, await traces(kubernetes, settings)), ...retention(record, settings.retainDays) };
 }
 
 async function traces(kubernetes: Kubernetes, settings: Settings): Promise<Traces> {
@@ -158,14 +163,18 @@ export function judge({ marker, state, phases }: MigrationRecord, { job, said, v
     const narrator = new Narrator();
     const lines = said.map(({ at, event }) => narrator.line(event, at));
     const progress = lines.findLast((line) => line !== undefined && line !== "");
-    const now = said.at(-1)?.event.phase ?? last?.phase;
-    const began = said.findLast(({ event }) => event.event === "started")?.at;
+    // The dump is made beside other phases, so the latest that began may have ended already.
+    const current = said.findLast(
+      ({ event: { event, phase } }) =>
+        event === "started" && !said.some(({ event: later }) => later.event === "finished" && later.phase === phase),
+    );
+    const now = current?.event.phase ?? said.at(-1)?.event.phase ?? last?.phase;
     return {
       ...common,
       ...dump,
       state: "running",
       phase: now ?? "start",
-      ...(began === undefined ? {} : { since: new Date(began).toISOString() }),
+      ...(current === undefined ? {} : { since: new Date(current.at).toISOString() }),
       ...(last === undefined ? {} : { run: last.run }),
       ...(progress === undefined ? {} : { progress }),
     };
@@ -251,7 +260,8 @@ function headline({ state, phase, since, job }: Status): string {
 }
 
 function nextStep({ state, job }: Status): string | undefined {
-  if (state === "not begun") return "`pulumi up` moves the data.";
+  if (state === "not begun")
+    return "`npm run migration -- plan` looks at both sides and changes neither; `pulumi up` moves the data.";
   if (state === "running") return `wait, or follow it: \`pulumi up\`, or kubectl logs -f job/${job?.name ?? ""}`;
   return undefined;
 }

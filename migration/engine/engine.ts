@@ -5,7 +5,7 @@ import type { MigrationReport } from "../migration";
 import { pointToSource } from "./connection-secret";
 import { type MigrationEvent, Narrator, parseEvent } from "./events";
 import { MigrationFailure, nothingChanged } from "./failure";
-import { found, Kubernetes, patiently } from "./kubernetes";
+import { found, Kubernetes, patiently, waitingFor } from "./kubernetes";
 import {
   backup,
   configMap,
@@ -23,17 +23,23 @@ import {
   temporaryRole,
   temporaryRoleHours,
 } from "./manifests";
+import { donePlan, type Plan, planOf } from "./plan";
 import { contradiction, readRecord, recordSchema, type RollbackReport, type Side } from "./record";
+import { quantity } from "../../postgresql/quantity";
 import { renderReport } from "./report";
 import { scramVerifier } from "./scram";
 import { bytesOf, literal, type Settings } from "./settings";
 import { signingKey, type StoredReport, storedReport } from "./stored-report";
+import type { Say } from "./terminal";
 
 /** How often the Job is looked at, in milliseconds. */
 const pause = 1000;
 
 /** How long a Job that nobody lets go may stay suspended before another engine takes it over, in milliseconds. */
 const abandoned = 60_000;
+
+/** What the operator calls a Cluster that has all that it should have. */
+const healthy = "Cluster in healthy state";
 
 /** How long the Job's pod may take to start, in milliseconds: an image pull and a volume. */
 const startLimit = 15 * 60_000;
@@ -47,7 +53,7 @@ export class Engine {
   /** @param say receives a line of progress. */
   constructor(
     private readonly settings: Settings,
-    private readonly say: (line: string) => void,
+    private readonly say: Say,
   ) {
     this.kubernetes = new Kubernetes(settings);
     this.names = objectNames(settings);
@@ -109,6 +115,56 @@ export class Engine {
     }
   }
 
+  /** Looks at both sides as a migration would, and changes neither. @throws MigrationFailure where it could not look. */
+  async plan(): Promise<Plan> {
+    await this.kubernetes.presentCluster();
+    const stored = await this.storedReport();
+    if (stored !== undefined) return donePlan(this.settings.target.database);
+    await this.presentPasswords();
+    const heard = await this.lookAround();
+    const failure = await this.runJob("plan", (event) => heard.push(event));
+    await this.tidy();
+    if (failure !== undefined) {
+      throw failure;
+    }
+    return planOf(heard);
+  }
+
+  /** Takes away what a plan that is under way has made. */
+  async abandonPlan(): Promise<void> {
+    this.say("interrupted; what the plan has made is taken away");
+    const job = await this.job();
+    if (job?.metadata?.labels?.[modeLabel] !== "plan") return;
+    await this.deleteJob();
+    await this.tidy();
+  }
+
+  /** What the Job cannot see: the Cluster's health, and a dump that is kept where the next one would go. */
+  private async lookAround(): Promise<MigrationEvent[]> {
+    const finding = (severity: "blocker" | "warning", text: string, next: string): MigrationEvent => ({
+      phase: "plan",
+      event: "finding",
+      severity,
+      text,
+      next,
+    });
+    const { namespace, target } = this.settings;
+    const health = (await this.kubernetes.cluster())?.status?.phase ?? "not known";
+    const kept = this.keptDump(await this.dumpClaim());
+    return [
+      ...(health === healthy
+        ? []
+        : [
+            finding(
+              "warning",
+              `Cluster ${target.cluster} is not healthy: ${health}`,
+              `kubectl -n ${namespace} get cluster.postgresql.cnpg.io ${target.cluster}`,
+            ),
+          ]),
+      ...(kept === undefined ? [] : [finding("blocker", kept.what, kept.next)]),
+    ];
+  }
+
   /**
    * The way back: what was written to the target since the cut-over is carried into the source, verified, and the source is the database again.
    * Returns the report of it. Repeated, it finishes what is left, or changes nothing.
@@ -145,18 +201,22 @@ export class Engine {
     return report;
   }
 
-  /** Runs the Job to its end, or attaches to the one that runs. Returns its failure. */
-  private async runJob(mode: Mode): Promise<MigrationFailure | undefined> {
+  /** Runs the Job to its end, or attaches to the one that runs; `hear` gets each of its events. Returns its failure. */
+  private async runJob(
+    mode: Mode,
+    hear: (event: MigrationEvent) => void = () => undefined,
+  ): Promise<MigrationFailure | undefined> {
     const { namespace } = this.settings;
     for (;;) {
       const existing = await this.job();
       if (existing === undefined) {
-        const image = await this.prepareVolume(mode);
         const run = {
           id: randomUUID(),
           mode,
-          image,
+          image: await this.image(),
+          dumpVolume: await this.prepareVolume(mode),
           targetFree: await this.targetFree(),
+          ...(await this.targetLimits()),
           sourceHost: await this.sourceHost(),
         };
         try {
@@ -166,12 +226,20 @@ export class Engine {
           if (!(error instanceof ApiException && error.code === 409)) throw error;
           continue;
         }
-        await this.release();
+        await this.release(mode);
       } else if (finished(existing)) {
         this.say("what an earlier run left behind is taken away");
         await this.deleteJob();
         continue;
+      } else if (existing.spec?.suspend === true && age(existing) < abandoned) {
+        await sleep(pause);
+        continue;
       } else if ((existing.metadata?.labels?.[modeLabel] ?? "migrate") !== mode) {
+        if (existing.spec?.suspend === true) {
+          this.say("a Job that nobody let go is taken away");
+          await this.deleteJob();
+          continue;
+        }
         const running = modes.find((one) => one === existing.metadata?.labels?.[modeLabel]) ?? "migrate";
         throw new MigrationFailure(
           `${describeMode[running]} is running`,
@@ -179,21 +247,16 @@ export class Engine {
           `Wait for its end (kubectl -n ${namespace} get job ${this.names.job}), then run this again.`,
         );
       } else if (existing.spec?.suspend === true) {
-        const age = Date.now() - (existing.metadata?.creationTimestamp?.getTime() ?? 0);
-        if (age < abandoned) {
-          await sleep(pause);
-          continue;
-        }
-        await this.release();
+        await this.release(mode);
       } else {
         this.say(`${describeMode[mode]} is running already; it is followed`);
       }
-      return this.follow(mode);
+      return this.follow(mode, hear);
     }
   }
 
   /** Everything that the Job needs, then the Job itself is let go. */
-  private async release(): Promise<void> {
+  private async release(mode: Mode): Promise<void> {
     const { namespace, target } = this.settings;
     const job = await this.job();
     if (job?.metadata?.uid === undefined) throw new Error(`Job ${this.names.job} vanished before it began`);
@@ -202,14 +265,18 @@ export class Engine {
     };
     const password = randomBytes(24).toString("base64url");
     const until = new Date(Date.now() + temporaryRoleHours * 3_600_000).toISOString();
-    await this.kubernetes.control(
-      "SET client_min_messages = warning",
+    // A plan remembers nothing.
+    const memory = [
       recordSchema(),
       `INSERT INTO naytife_migration.state (target_database) VALUES (${literal(target.database)}) ON CONFLICT DO NOTHING`,
+    ];
+    await this.kubernetes.control(
+      "SET client_min_messages = warning",
+      ...(mode === "plan" ? [] : memory),
       `DO $role$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${temporaryRole}') THEN CREATE ROLE ${temporaryRole}; END IF; END $role$`,
       `ALTER ROLE ${temporaryRole} SUPERUSER LOGIN VALID UNTIL '${until}' PASSWORD ${literal(scramVerifier(password))}`,
     );
-    await this.prepareSigning();
+    if (mode !== "plan") await this.prepareSigning();
     const { core } = this.kubernetes;
     const replace = async (remove: () => Promise<unknown>, create: () => Promise<unknown>) => {
       await found(remove());
@@ -233,37 +300,52 @@ export class Engine {
     await patiently(() => this.kubernetes.batch.patchNamespacedJob({ name, namespace, body: letGo }));
   }
 
-  /** The volume for the dump, and the image that the Job runs in. */
-  private async prepareVolume(mode: Mode): Promise<string> {
-    const { namespace, image } = this.settings;
-    const claim = dumpVolumeClaim(this.settings);
-    const existing = await found(
-      this.kubernetes.core.readNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace }),
-    );
-    if (existing !== undefined) this.own(existing.metadata?.labels, `PersistentVolumeClaim ${this.names.dump}`);
+  /** The dump's volume: made where it is missing, but for a plan. Returns whether the Job finds one. */
+  private async prepareVolume(mode: Mode): Promise<boolean> {
+    const { namespace } = this.settings;
+    const existing = await this.dumpClaim();
+    // One that no pod has used yet would be made by the first that does; one of another size makes room for a new one.
+    if (mode === "plan") return existing?.status?.phase === "Bound" && sameVolume(existing, this.settings);
     if (mode === "migrate" && existing !== undefined && !sameVolume(existing, this.settings)) {
-      if (existing.metadata?.labels?.[holdsLabel] === backup) {
-        throw new MigrationFailure(
-          `PersistentVolumeClaim ${this.names.dump} keeps the dump of a finished migration, and its size or class is no longer what the settings say`,
-          nothingChanged,
-          `Set migrationDumpStorage and storageClass back to its (${existing.spec?.resources?.requests?.storage ?? "?"}, ${existing.spec?.storageClassName ?? "no class"}), or, if that dump may go, delete it: kubectl -n ${namespace} delete pvc ${this.names.dump}.`,
-        );
-      }
+      const kept = this.keptDump(existing);
+      if (kept !== undefined) throw kept;
       // No migration was finished with it, so nothing in it is a backup; what it held is dumped again.
       await this.kubernetes.core.deleteNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace });
-      while (
-        (await found(
-          this.kubernetes.core.readNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace }),
-        )) !== undefined
-      ) {
+      while ((await this.dumpClaim()) !== undefined) {
         await sleep(pause);
       }
     }
     try {
-      await this.kubernetes.core.createNamespacedPersistentVolumeClaim({ namespace, body: claim });
+      const body = dumpVolumeClaim(this.settings);
+      await this.kubernetes.core.createNamespacedPersistentVolumeClaim({ namespace, body });
     } catch (error) {
       if (!(error instanceof ApiException && error.code === 409)) throw error;
     }
+    return true;
+  }
+
+  private async dumpClaim(): Promise<V1PersistentVolumeClaim | undefined> {
+    const { namespace } = this.settings;
+    const claim = await found(
+      this.kubernetes.core.readNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace }),
+    );
+    if (claim !== undefined) this.own(claim.metadata?.labels, `PersistentVolumeClaim ${this.names.dump}`);
+    return claim;
+  }
+
+  /** Why a dump that is kept cannot make room for the next one; undefined where nothing stands against it. */
+  private keptDump(claim: V1PersistentVolumeClaim | undefined): MigrationFailure | undefined {
+    if (claim?.metadata?.labels?.[holdsLabel] !== backup || sameVolume(claim, this.settings)) return undefined;
+    return new MigrationFailure(
+      `PersistentVolumeClaim ${this.names.dump} keeps the dump of a finished migration, and its size or class is no longer what the settings say`,
+      nothingChanged,
+      `Set migrationDumpStorage and storageClass back to its (${claim.spec?.resources?.requests?.storage ?? "?"}, ${claim.spec?.storageClassName ?? "no class"}), or, if that dump may go, delete it: kubectl -n ${this.settings.namespace} delete pvc ${this.names.dump}.`,
+    );
+  }
+
+  /** The image that the Job runs in. */
+  private async image(): Promise<string> {
+    const { image } = this.settings;
     const cluster = await this.kubernetes.cluster();
     const own = image !== "" ? image : (cluster?.status?.image ?? cluster?.spec.imageName);
     if (own === undefined) {
@@ -285,6 +367,15 @@ export class Engine {
     return size === undefined ? Number.MAX_SAFE_INTEGER : bytesOf(size) - Number(used);
   }
 
+  /** What an instance of the target may use, so that index builds can use it. */
+  private async targetLimits(): Promise<{ targetMemory: number; targetMillicores: number }> {
+    const limits = (await this.kubernetes.cluster())?.spec.resources?.limits;
+    return {
+      targetMemory: Math.floor(quantity(String(limits?.memory ?? 0)) ?? 0),
+      targetMillicores: Math.floor(1000 * (quantity(String(limits?.cpu ?? 0)) ?? 0)),
+    };
+  }
+
   /** The source's host; while it is sealed by a run that was cut short, its pod's address, since a readiness probe may have taken it out of its Service. */
   private async sourceHost(): Promise<string> {
     const { source, target } = this.settings;
@@ -300,7 +391,7 @@ export class Engine {
   }
 
   /** Prints what the Job says until it ends; a stream that breaks is taken up where it broke. */
-  private async follow(mode: Mode): Promise<MigrationFailure | undefined> {
+  private async follow(mode: Mode, hear: (event: MigrationEvent) => void): Promise<MigrationFailure | undefined> {
     const { namespace } = this.settings;
     const asked = Date.now();
     let since: string | undefined;
@@ -316,8 +407,9 @@ export class Engine {
             since = time;
             const event = parseEvent(text);
             if (event?.event === "failed") verdict = event;
+            if (event !== undefined) hear(event);
             const line = event === undefined ? text : this.narrator.line(event, Date.parse(time));
-            if (line !== undefined && line !== "") this.say(line);
+            if (line !== undefined && line !== "") this.say(line, event);
           });
         } catch (error) {
           this.say(
@@ -325,7 +417,7 @@ export class Engine {
           );
         }
       } else {
-        const reason = pod === undefined ? "the Job's pod is not there yet" : waitingFor(pod);
+        const reason = pod === undefined ? "the Job's pod is not there yet" : `the Job's pod waits: ${waitingFor(pod)}`;
         if (reason !== waiting) this.say(reason);
         waiting = reason;
         if (Date.now() - asked > startLimit) {
@@ -493,19 +585,15 @@ function created(pod: V1Pod): number {
   return pod.metadata?.creationTimestamp?.getTime() ?? 0;
 }
 
+/** Milliseconds since the Job was made. */
+function age(job: V1Job): number {
+  return Date.now() - (job.metadata?.creationTimestamp?.getTime() ?? 0);
+}
+
 function finished(job: V1Job): boolean {
   return (job.status?.conditions ?? []).some(
     ({ type, status }) => (type === "Complete" || type === "Failed") && status === "True",
   );
-}
-
-/** Why a pod has not started, in Kubernetes' own words. */
-function waitingFor(pod: V1Pod): string {
-  const waiting = pod.status?.containerStatuses?.[0]?.state?.waiting;
-  const scheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
-  const reason = waiting?.reason ?? scheduled?.reason ?? "Pending";
-  const message = waiting?.message ?? scheduled?.message;
-  return `the Job's pod waits: ${reason}${message === undefined ? "" : ` (${message})`}`;
 }
 
 function failureOf(
@@ -525,6 +613,13 @@ function failureOf(
   }
   const ended = pod?.status?.containerStatuses?.[0]?.state?.terminated;
   const why = job === undefined ? "the Job was deleted" : (ended?.reason ?? "its pod was deleted or lost its node");
+  if (mode === "plan") {
+    return new MigrationFailure(
+      `the plan's Job was ended from outside: ${why}`,
+      "A plan changes neither side.",
+      "Run the plan again.",
+    );
+  }
   if (mode === "rollback") {
     return new MigrationFailure(
       `the Job was ended from outside: ${why}`,

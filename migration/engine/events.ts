@@ -1,21 +1,38 @@
+/** How far one table is that is being copied, in bytes of the source. */
+export interface TableProgress {
+  readonly name: string;
+  readonly done: number;
+  readonly total: number;
+  readonly rows: number;
+}
+
 /** One line of the Job's log that is meant for the engine. Anything else in the log is a tool's own message. */
 export interface MigrationEvent {
   readonly phase: string;
-  readonly event: "started" | "finished" | "progress" | "note" | "warning" | "failed" | "finished-all";
+  readonly event:
+    "started" | "finished" | "progress" | "note" | "warning" | "failed" | "finished-all" | "finding" | "fact";
   readonly text?: string;
   /** Of `progress`: how far, of how much (null: unknown), in which unit, and what is being worked on. */
   readonly done?: number;
   readonly total?: number | null;
   readonly unit?: string;
   readonly item?: string;
-  /** Of `failed`. */
+  /** Of the copy's `progress`: rows that are there, and the tables that are under way. */
+  readonly rows?: number;
+  readonly tables?: readonly TableProgress[];
+  /** Of `failed`, and `next` of `finding` too. */
   readonly untouched?: string;
   readonly next?: string;
+  /** Of `finding`. */
+  readonly severity?: "blocker" | "warning" | "info";
+  /** Of `fact`: one of the measurements of a plan. */
+  readonly name?: string;
+  readonly value?: unknown;
 }
 
 /** The event in a line of the log, or undefined if the line is none. */
 export function parseEvent(line: string): MigrationEvent | undefined {
-  if (!line.startsWith('{"phase":')) {
+  if (!/^\{"phase" ?:/.test(line)) {
     return undefined;
   }
   try {
@@ -32,17 +49,22 @@ export function humanBytes(bytes: number): string {
   return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${units[power] ?? ""}`;
 }
 
-/** Turns events into lines for a person; it remembers when a phase began, for the rate and the time left. */
+/** A length of time as a person says it: 50 s, 12 min, 3 h 5 min. */
+export function humanSeconds(seconds: number): string {
+  if (seconds < 120) return `${Math.ceil(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Turns events into lines for a person; it remembers each phase's first progress, for the rate and the time left: two phases may run at once, and one may go on where another run was cut short. */
 export class Narrator {
-  private began = 0;
-  private first: number | undefined;
+  private readonly first = new Map<string, { readonly at: number; readonly done: number }>();
 
   /** The line for `event`, which happened at `now` (milliseconds). Undefined where there is nothing to say. */
   line(event: MigrationEvent, now: number): string | undefined {
     switch (event.event) {
       case "started":
-        this.began = now;
-        this.first = undefined;
+        this.first.delete(event.phase);
         return `${event.phase} …`;
       case "finished":
         return `${event.phase}: ${event.text ?? "done"}`;
@@ -55,25 +77,33 @@ export class Narrator {
       case "finished-all":
         return event.text;
       case "failed":
+      case "finding":
+      case "fact":
         return undefined;
     }
   }
 
-  private progress({ phase, done = 0, total, unit = "", item }: MigrationEvent, now: number): string {
+  private progress(event: MigrationEvent, now: number): string {
+    const { phase, done = 0, total, unit = "", item, rows, tables = [] } = event;
     const amount = (value: number) => (unit.startsWith("bytes") ? humanBytes(value) : `${value} ${unit}`);
-    this.first ??= now - this.began < 500 ? done : 0;
-    const seconds = Math.max((now - this.began) / 1000, 0.001);
-    const rate = Math.max((done - this.first) / seconds, 0);
     const parts = [total == null ? amount(done) : `${amount(done)} of ${amount(total)}`];
+    let first = this.first.get(phase);
+    if (first === undefined) {
+      first = { at: now, done };
+      this.first.set(phase, first);
+    }
+    const rate = (1000 * (done - first.done)) / Math.max(now - first.at, 1);
     if (rate > 0) {
       parts.push(unit.startsWith("bytes") ? `${humanBytes(Math.round(rate))}/s` : `${rate.toFixed(1)}/s`);
       if (total != null && total > done) {
-        parts.push(`${Math.ceil((total - done) / rate)} s left`);
+        parts.push(`${humanSeconds((total - done) / rate)} left`);
       }
     }
-    if (item !== undefined && item !== "") {
-      parts.push(item);
-    }
+    if (rows !== undefined) parts.push(`${rows} rows`);
+    parts.push(
+      ...tables.map((table) => `${table.name} ${Math.floor((100 * table.done) / Math.max(table.total, 1))} %`),
+    );
+    if (item !== undefined && item !== "") parts.push(item);
     return `${phase}: ${parts.join(", ")}`;
   }
 }

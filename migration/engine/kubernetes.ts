@@ -10,6 +10,7 @@ import {
   Exec,
   KubeConfig,
   Log,
+  type V1Pod,
   type V1Status,
 } from "@kubernetes/client-node";
 import { MigrationFailure, nothingChanged } from "./failure";
@@ -17,8 +18,19 @@ import type { Settings } from "./settings";
 
 /** The parts of a CloudNativePG Cluster that the migration reads. */
 export interface ClusterObject {
-  readonly spec: { readonly imageName?: string; readonly storage?: { readonly size?: string } };
-  readonly status?: { readonly currentPrimary?: string; readonly image?: string; readonly phase?: string };
+  readonly spec: {
+    readonly imageName?: string;
+    readonly storage?: { readonly size?: string };
+    readonly resources?: { readonly limits?: { readonly memory?: string | number; readonly cpu?: string | number } };
+    readonly postgresql?: { readonly synchronous?: { readonly number: number } };
+  };
+  readonly status?: {
+    readonly currentPrimary?: string;
+    readonly image?: string;
+    readonly phase?: string;
+    readonly readyInstances?: number;
+    readonly instanceNames?: readonly string[];
+  };
 }
 
 /** How long the API server may take for its first answer, in milliseconds. */
@@ -35,10 +47,18 @@ export class Kubernetes {
 
   constructor(private readonly settings: Settings) {
     const { kubeconfig, context } = settings;
-    if (kubeconfig === "") {
-      this.config.loadFromDefault();
-    } else {
-      this.config.loadFromFile(kubeconfig);
+    try {
+      if (kubeconfig === "") {
+        this.config.loadFromDefault();
+      } else {
+        this.config.loadFromFile(kubeconfig);
+      }
+    } catch (error) {
+      throw new MigrationFailure(
+        `the kubeconfig${kubeconfig === "" ? "" : ` ${kubeconfig}`} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        nothingChanged,
+        "Check kubeconfig.",
+      );
     }
     if (context !== "") {
       if (this.config.getContextObject(context) === null) {
@@ -127,6 +147,15 @@ export class Kubernetes {
     return items
       .flatMap(({ endpoints }) => (endpoints as typeof endpoints | null) ?? [])
       .flatMap(({ addresses }) => addresses)[0];
+  }
+
+  /** The pods with a label that have not started, and why, in Kubernetes' own words. */
+  async unready(labelSelector: string): Promise<string[]> {
+    const { namespace } = this.settings;
+    const { items } = await patiently(() => this.core.listNamespacedPod({ namespace, labelSelector }));
+    return items
+      .filter(({ status }) => status?.phase === "Pending")
+      .map((pod) => `${pod.metadata?.name ?? ""}: ${waitingFor(pod)}`);
   }
 
   /**
@@ -266,6 +295,15 @@ async function within<T>(limit: number, request: Promise<T>): Promise<T> {
 function refusal({ code, body }: ApiException<unknown>): string {
   const words = /"message":"((?:[^"\\]|\\.)*)"/.exec(typeof body === "string" ? body : JSON.stringify(body))?.[1];
   return `HTTP ${code}${words === undefined ? "" : `, ${words.replaceAll('\\"', '"')}`}`;
+}
+
+/** Why a pod has not started, in Kubernetes' own words. */
+export function waitingFor(pod: V1Pod): string {
+  const waiting = pod.status?.containerStatuses?.[0]?.state?.waiting;
+  const scheduled = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
+  const reason = waiting?.reason ?? scheduled?.reason ?? "Pending";
+  const message = waiting?.message ?? scheduled?.message;
+  return `${reason}${message === undefined ? "" : ` (${message})`}`;
 }
 
 /** The object, or undefined where the API server answers that there is none. */

@@ -1,12 +1,19 @@
 import { Engine } from "./engine";
 import { MigrationFailure } from "./failure";
-import { activeVariable, readSettings } from "./settings";
+import { activeVariable, instancesVariable, readSettings } from "./settings";
+import { settle } from "./settle";
+import { printer } from "./terminal";
 
-// What `pulumi up` runs: progress on stderr, the report alone on stdout. `verify` as an argument compares and changes nothing.
+// What `pulumi up` runs: progress on stderr, the report alone on stdout. `settle` as an argument waits until all instances stream, `verify` compares and
+// changes nothing.
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const engine = new Engine(settings, (line) => process.stderr.write(`[migration] ${line}\n`));
-  if (process.argv[2] === "verify") {
+  const say = printer(process.stderr);
+  const engine = new Engine(settings, say);
+  if (process.argv[2] === "settle") {
+    const recorded = await settle(settings, Number(process.env[instancesVariable]), say);
+    process.stdout.write(`${JSON.stringify(recorded ?? null)}\n`);
+  } else if (process.argv[2] === "verify") {
     await engine.verify();
     process.stdout.write("equal\n");
   } else {

@@ -10,6 +10,9 @@ export const temporaryRole = "naytife_migration";
 /** How long the temporary role may log in, in hours: longer than any migration, and not for ever if all else fails. */
 export const temporaryRoleHours = 48;
 
+/** How long a plan may look, in minutes. */
+const planMinutes = 10;
+
 /** Names of the migration's objects: fixed for a Cluster, so that there is one migration at a time. */
 export function objectNames(settings: Settings): { job: string; dump: string; report: string; signing: string } {
   const job = `${settings.target.cluster}-migration`;
@@ -26,13 +29,14 @@ export function labels(settings: Settings): Record<string, string> {
 }
 
 /** What the Job can do: the first argument of job/migrate.sh. */
-export const modes = ["migrate", "verify", "rollback"] as const;
+export const modes = ["migrate", "verify", "plan", "rollback"] as const;
 export type Mode = (typeof modes)[number];
 
 /** A mode in words, for a sentence. */
 export const describeMode: Readonly<Record<Mode, string>> = {
   migrate: "a migration",
   verify: "a comparison (verify)",
+  plan: "a look ahead (plan)",
   rollback: "a rollback",
 };
 
@@ -119,8 +123,13 @@ export interface Run {
   readonly mode: Mode;
   /** The operand image. */
   readonly image: string;
+  /** Whether the dump's volume is there. A plan makes none. */
+  readonly dumpVolume: boolean;
   /** Bytes that the target's volume has room for. */
   readonly targetFree: number;
+  /** Limits of the target's instance: bytes, and thousandths of a core. 0: none. */
+  readonly targetMemory: number;
+  readonly targetMillicores: number;
   /** Host or address of the source. */
   readonly sourceHost: string;
 }
@@ -142,7 +151,9 @@ export function job(settings: Settings, run: Run): V1Job {
       suspend: true,
       // A second attempt is the engine's to make: it looks first at what the first one left.
       backoffLimit: 0,
-      activeDeadlineSeconds: temporaryRoleHours * 3600,
+      activeDeadlineSeconds: run.mode === "plan" ? planMinutes * 60 : temporaryRoleHours * 3600,
+      // A plan whose engine was lost goes by itself.
+      ...(run.mode === "plan" ? { ttlSecondsAfterFinished: planMinutes * 60 } : {}),
       template: {
         metadata: { labels: labels(settings) },
         spec: {
@@ -181,9 +192,13 @@ export function job(settings: Settings, run: Run): V1Job {
                 value("TARGET_OWNER", target.owner),
                 fromSecret("TARGET_OWNER_PASSWORD", target.secretName, "password"),
                 value("TARGET_OWNER_SECRET", target.secretName),
-                fromSecret("SIGNING_KEY", names.signing, "key"),
+                // A plan signs nothing, and makes no key.
+                ...(run.mode === "plan" ? [] : [fromSecret("SIGNING_KEY", names.signing, "key")]),
                 value("TARGET_FREE", String(run.targetFree)),
+                value("TARGET_MEMORY", String(run.targetMemory)),
+                value("TARGET_MILLICORES", String(run.targetMillicores)),
                 value("DUMP_CAPACITY", String(bytesOf(settings.dump.size))),
+                value("DUMP_VOLUME", run.dumpVolume ? "present" : "absent"),
                 value("SEARCH_PATH", target.searchPath.map((schema) => `"${schema.replaceAll('"', '""')}"`).join(", ")),
                 value("WORK", "/work"),
                 value("DUMP", "/dump"),
@@ -199,7 +214,7 @@ export function job(settings: Settings, run: Run): V1Job {
               volumeMounts: [
                 { name: "scripts", mountPath: "/migration", readOnly: true },
                 { name: "target-ca", mountPath: "/target-ca", readOnly: true },
-                { name: "dump", mountPath: "/dump" },
+                { name: "dump", mountPath: "/dump", ...(run.mode === "plan" ? { readOnly: true } : {}) },
                 { name: "work", mountPath: "/work" },
               ],
             },
@@ -210,7 +225,10 @@ export function job(settings: Settings, run: Run): V1Job {
               name: "target-ca",
               secret: { secretName: `${target.cluster}-ca`, items: [{ key: "ca.crt", path: "ca.crt" }] },
             },
-            { name: "dump", persistentVolumeClaim: { claimName: names.dump } },
+            {
+              name: "dump",
+              ...(run.dumpVolume ? { persistentVolumeClaim: { claimName: names.dump } } : { emptyDir: {} }),
+            },
             { name: "work", emptyDir: {} },
           ],
         },

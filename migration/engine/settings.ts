@@ -29,7 +29,7 @@ export interface Settings {
   };
   /** Operand image of the Job. Empty: the Cluster's own. */
   readonly image: string;
-  /** Tables that are dumped, restored and compared side by side. */
+  /** Chunks that are copied, tables that are dumped and compared, and indexes that are built side by side. */
   readonly jobs: number;
   readonly dump: {
     /** Size of the volume that keeps the dump, a Kubernetes quantity. */
@@ -46,6 +46,9 @@ export const settingsVariable = "NAYTIFE_MIGRATION";
 
 /** The environment variable that says which database the stack takes for the one in use: `source` after a rollback. */
 export const activeVariable = "NAYTIFE_ACTIVE_DATABASE";
+
+/** The environment variable that tells `settle` how many instances there shall be. */
+export const instancesVariable = "NAYTIFE_INSTANCES";
 
 /** The settings in the environment. @throws Error if they are missing: the engine is started by the program, not by hand. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {

@@ -73,6 +73,8 @@ remember() {
   sql target_admin -v target="$TARGET_DATABASE" -v value="$2" <<<"UPDATE naytife_migration.state SET $1 = nullif(:'value', '') WHERE target_database = :'target';"
 }
 recall() {
+  # A plan may find that no migration has ever begun.
+  if [[ ${RECORDS:-t} != t ]]; then return; fi
   sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT $1 FROM naytife_migration.state WHERE target_database = :'target';"
 }
 
@@ -97,15 +99,25 @@ human() {
   awk -v b="$1" 'BEGIN { split("B kB MB GB TB", u, " "); i = 1; while (b >= 1000 && i < 5) { b /= 1000; i++ } printf (i == 1 ? "%d %s" : "%.1f %s"), b, u[i] }'
 }
 
+# beside COMMAND…: starts COMMAND in a process group of its own, so that all that it starts can be ended with it; its id is in $!. In a part that is one already it stays there.
+beside() {
+  if [[ $BASHPID == "$$" ]]; then set -m; fi
+  "$@" &
+  set +m
+}
+end_group() { kill -- "-$1" 2>/dev/null || true; }
+
 # watched PROGRESS COMMAND…: runs COMMAND where a signal can interrupt it, and calls PROGRESS every two seconds meanwhile.
 watched() {
   local progress=$1 status=0 ticker
   shift
-  "$@" &
+  beside "$@"
   CHILD=$!
   while sleep 2; do "$progress" || true; done &
   ticker=$!
   wait "$CHILD" || status=$?
+  # What it started and did not wait for, if it failed.
+  end_group "$CHILD"
   CHILD=
   kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
@@ -129,9 +141,12 @@ open_connections() {
   local options="-c datestyle=ISO,MDY -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=1 -c bytea_output=hex -c xmloption=content -c lc_monetary=C -c lc_numeric=C -c lc_time=C -c search_path= -c row_security=off -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
   # What we make on the target belongs to postgres, so that the temporary role can go; statements with verifiers are logged nowhere.
   local superuser="$options -c role=postgres -c client_min_messages=warning -c log_statement=none -c log_min_duration_statement=-1 -c log_min_error_statement=panic -c pg_stat_statements.track=none -c pgaudit.log=none"
+  # A crash of the target takes a chunk's record with its rows, so no commit need wait; nothing is to happen by itself in a copy.
+  local building
+  building="-c synchronous_commit=off -c event_triggers=off $(index_settings "${TARGET_MEMORY:-0}" "${TARGET_MILLICORES:-0}")"
   local common=$'keepalives_idle=30\nkeepalives_interval=10\nkeepalives_count=6\nconnect_timeout=15'
   # The source's server notices within two minutes that our node is gone, and lets go of the locks.
-  local guest="$options -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6"
+  local guest="$options -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6 -c synchronize_seqscans=off"
   local source=$'\n'"host=$SOURCE_HOST"$'\n'"port=$SOURCE_PORT"$'\n'"user=$SOURCE_USER"$'\n'"$common"$'\n'"application_name=naytife_migration $RUN"$'\n'"options=$guest"
   # Where the source is frozen and sealed from: never the database that is moved, and never read-only.
   SOURCE_ADMIN_DATABASE=postgres
@@ -145,7 +160,7 @@ open_connections() {
     printf '[source_admin]%s -c default_transaction_read_only=off\ndbname=%s\n\n' "$source" "$SOURCE_ADMIN_DATABASE"
     printf '[target_admin]%s\nuser=%s\noptions=%s\ndbname=postgres\n\n' "$target" "$TARGET_USER" "$superuser"
     printf '[target]%s\nuser=%s\noptions=%s\ndbname=%s\n\n' "$target" "$TARGET_USER" "$superuser" "$TARGET_DATABASE"
-    printf '[staging]%s\nuser=%s\noptions=%s\ndbname=%s\n\n' "$target" "$TARGET_USER" "$superuser" "$STAGING"
+    printf '[staging]%s\nuser=%s\noptions=%s\ndbname=%s\n\n' "$target" "$TARGET_USER" "$superuser $building" "$STAGING"
     printf '[replaced]%s\nuser=%s\noptions=%s\ndbname=%s\n\n' "$target" "$TARGET_USER" "$superuser" "$REPLACED"
     printf '[owner]%s\nuser=%s\ndbname=%s\n' "$target" "$TARGET_OWNER" "$TARGET_DATABASE"
   } >"$PGSERVICEFILE"

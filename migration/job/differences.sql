@@ -1,5 +1,5 @@
 -- What is not the same on both sides, at most forty, named. A password, a setting's value, a comment and a row are never shown, only that they differ.
--- Kinds that may differ are warnings (warnings.sql); state.sql says which they are.
+-- Kinds that may differ are warnings (warnings.sql, foreseen.sql); state.sql says which they are.
 WITH differences AS (
   SELECT kind, name, row_number() OVER (ORDER BY kind, name) AS place, format('%s %s: %s', kind, name, CASE
       WHEN target IS NULL THEN 'missing in the copy'

@@ -62,7 +62,7 @@ SELECT json_build_object('kind', 'index', 'name', indexrelid::regclass, 'value',
 
 SELECT json_build_object('kind', 'trigger', 'name', format('%I on %s', tgname, tgrelid::regclass), 'value', json_build_object('enabled', tgenabled))
   FROM pg_trigger WHERE NOT tgisinternal;
--- ALTER TABLE … DISABLE TRIGGER ALL switches foreign keys off as well, which no dump carries: verify.sh warns of it, and in the copy they must be on.
+-- ALTER TABLE … DISABLE TRIGGER ALL switches foreign keys off as well, which no dump carries: foreseen.sql warns of it, and in the copy they must be on.
 SELECT json_build_object('kind', 'foreign key', 'name', format('%I on %s', conname, tgrelid::regclass), 'value', json_build_object('enforced', :'side' = 'source' OR bool_and(tgenabled = 'O')))
   FROM pg_trigger t JOIN pg_constraint c ON c.oid = t.tgconstraint WHERE tgisinternal AND contype = 'f' GROUP BY conname, tgrelid;
 -- What only a superuser may own is postgres' on the target.
@@ -80,9 +80,3 @@ SELECT json_build_object('kind', 'relation owner', 'name', c.oid::regclass, 'val
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
 SELECT json_build_object('kind', 'publication', 'name', pubname, 'value', json_build_object('all', puballtables, 'insert', pubinsert, 'update', pubupdate, 'delete', pubdelete, 'truncate', pubtruncate, 'root', pubviaroot)) FROM pg_publication;
 SELECT json_build_object('kind', 'publication owner', 'name', pubname, 'value', pg_get_userbyid(pubowner)) FROM pg_publication;
--- Rights on the server's own parameters (GRANT SET ON PARAMETER, since 15) are the server's and not carried: a warning.
-SELECT to_regclass('pg_catalog.pg_parameter_acl') IS NOT NULL AS has_parameter_rights \gset
-\if :has_parameter_rights
-SELECT json_build_object('kind', 'parameter right', 'name', format('%s on %s to %s', privilege_type, parname, CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END), 'value', true)
-  FROM pg_parameter_acl, aclexplode(paracl) WHERE grantee <> 10;
-\endif

@@ -34,26 +34,41 @@ source_position() {
     (SELECT md5(coalesce(string_agg(seqrelid || '=' || coalesce(pg_sequence_last_value(seqrelid)::text, ''), ',' ORDER BY seqrelid), '')) FROM pg_sequence)"
 }
 
+# read_only_default: default_transaction_read_only of the source's database as it is now: `unset`, or `set:` and its value.
+read_only_default() {
+  sql source_admin -v database="$SOURCE_DATABASE" <<'SQL'
+SELECT coalesce((SELECT 'set:' || substr(entry, length('default_transaction_read_only=') + 1)
+  FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) entry
+ WHERE d.datname = :'database' AND s.setrole = 0 AND entry LIKE 'default\_transaction\_read\_only=%'), 'unset');
+SQL
+}
+
+# caution_read_only DEFAULT: as it was before any run of ours.
+caution_read_only() {
+  if [[ ${1,,} =~ ^set:(on|t|tr|tru|true|y|ye|yes|1)$ ]]; then
+    caution "$SOURCE_DATABASE of the source was read-only by default before the migration, which is not carried to the target; if an earlier run left it: ALTER DATABASE $SOURCE_DATABASE RESET default_transaction_read_only"
+  fi
+}
+
 freeze() {
   begin freeze
   local previous
   previous=$(recall source_freeze)
   if [[ -z $previous ]]; then
     # Remembered before it is changed, or a crash in between would forget it.
-    previous=$(sql source_admin -v database="$SOURCE_DATABASE" <<'SQL'
-SELECT coalesce((SELECT 'set:' || substr(entry, length('default_transaction_read_only=') + 1)
-  FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) entry
- WHERE d.datname = :'database' AND s.setrole = 0 AND entry LIKE 'default\_transaction\_read\_only=%'), 'unset');
-SQL
-    )
+    previous=$(read_only_default)
     remember source_freeze "$previous"
   fi
   FROZEN_FROM=$previous
-  if [[ ${previous,,} =~ ^set:(on|t|tr|tru|true|y|ye|yes|1)$ ]]; then
-    warn "$SOURCE_DATABASE of the source was read-only by default before the migration, which is not carried to the target; if an earlier run left it: ALTER DATABASE $SOURCE_DATABASE RESET default_transaction_read_only"
-  fi
-  # Also where an earlier run froze it: it may have been let go by hand since.
-  sql source_admin -v database="$SOURCE_DATABASE" <<<'ALTER DATABASE :"database" SET default_transaction_read_only = on;'
+  caution_read_only "$previous"
+  # Also where an earlier run froze it: it may have been let go by hand since. Where it was not, nothing is written: the source's position stays what it was.
+  sql source_admin -v database="$SOURCE_DATABASE" <<'SQL'
+SELECT NOT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+  WHERE d.datname = :'database' AND s.setrole = 0 AND 'default_transaction_read_only=on' = ANY (setconfig)) AS open \gset
+\if :open
+ALTER DATABASE :"database" SET default_transaction_read_only = on;
+\endif
+SQL
   terminate_clients source
   lock_side source
   SOURCE_POSITION=$(source_position)
@@ -107,7 +122,7 @@ locked_tables() {
 still_frozen() {
   local now
   now=$(locked_tables) || now=0
-  [[ $now == "$LOCKED" ]] || fail "the session that kept writers out was lost; a write may have happened since" "Run \`$AGAIN\` again."
+  [[ $now == "$LOCKED" ]] || fail "the session that kept writers out was lost; a write may have happened since" "Run $AGAIN"
 }
 
 # lock_large_objects: pg_dump itself opens large objects with a writer's lock, so their contents are locked only when it is through. Whatever a client

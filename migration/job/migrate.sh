@@ -6,16 +6,20 @@ set -euo pipefail
 
 SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export SCRIPTS
-for part in common preflight freeze dump roles restore verify cutover rollback; do
+for part in common preflight freeze dump roles copy index verify cutover plan rollback; do
   # shellcheck source=/dev/null
   . "$SCRIPTS/$part.sh"
 done
 
 MODE=${1:-migrate}
 # What the reader runs to go on.
-AGAIN="pulumi up"
-if [[ $MODE == rollback ]]; then AGAIN="npm run migration -- rollback"; fi
+AGAIN="\`pulumi up\` again: it does what is left."
+case $MODE in
+plan) AGAIN="the plan again." ;;
+rollback) AGAIN="\`npm run migration -- rollback\` again: it does what is left." ;;
+esac
 CHILD=
+DUMPER=
 HOLDER=
 # What default_transaction_read_only was on the source before this run froze it; empty until then.
 FROZEN_FROM=
@@ -28,15 +32,22 @@ exec 2> >(redact | tee -a "$WORK/stderr")
 on_exit() {
   local status=$?
   trap - EXIT INT TERM
+  trap '' USR1
   set +e
-  if [[ -n $CHILD ]]; then kill "$CHILD" 2>/dev/null; wait "$CHILD" 2>/dev/null; fi
+  local group what untouched next
   if [[ $status -ne 0 ]]; then
     sleep 0.2
-    local what untouched next
     what=$(cat "$WORK/failure" 2>/dev/null || { echo "phase $PHASE ended with status $status: "; grep -v '^{' "$WORK/stderr" | tail -n 5; })
-    next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run \`$AGAIN\` again: it does what is left.")
+    next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run $AGAIN")
+  fi
+  for group in $CHILD $DUMPER; do
+    end_group "$group"
+    wait "$group" 2>/dev/null
+  done
+  if [[ $status -ne 0 ]]; then
     case $MODE in
     verify) untouched="A comparison changes neither side." ;;
+    plan) untouched="A plan changes neither side." ;;
     rollback) untouched=$(undo_rollback) ;;
     *) untouched=$(undo_freeze) ;;
     esac
@@ -44,12 +55,14 @@ on_exit() {
     reason=$(printf '"text":%s,"untouched":%s,"next":%s' "$(json_string "$what")" "$(json_string "$untouched")" "$(json_string "$next")")
     printf '{"phase":"%s","event":"failed",%s}\n' "$PHASE" "$reason"
     # For `npm run migration -- status`, when the log is gone.
-    if [[ $MODE != verify ]]; then record_failure "{$reason}" 2>/dev/null || true; fi
+    if [[ $MODE == migrate ]]; then record_failure "{$reason}" 2>/dev/null || true; fi
   fi
   exit "$status"
 }
 trap on_exit EXIT
-trap 'fail "phase $PHASE was ended from outside (the pod was asked to stop)" "Run \`$AGAIN\` again: it does what is left."' INT TERM
+trap 'fail "phase $PHASE was ended from outside (the pod was asked to stop)" "Run $AGAIN"' INT TERM
+# The dump, which runs beside everything else, has failed and has said why.
+trap 'exit 1' USR1
 
 # A rollback has the source under a name that no client knows.
 if [[ $MODE == rollback ]]; then SOURCE_OPENED_AS="${SOURCE_DATABASE}_rollback"; fi
@@ -58,16 +71,19 @@ case $MODE in
 migrate)
   preflight
   freeze
-  dump
-  restore
+  dump_beside
+  copy
+  index
+  await_dump
   verify
   cut_over
   event finished-all "$TARGET_DATABASE holds the data"
   ;;
 verify) verify_only ;;
+plan) plan ;;
 rollback)
   rollback
   event finished-all "the old database has everything and is open; the new one is closed"
   ;;
-*) fail "unknown mode $MODE" "Give migrate, verify or rollback." ;;
+*) fail "unknown mode $MODE" "Give migrate, verify, plan or rollback." ;;
 esac

@@ -8,7 +8,7 @@ kept_roles() {
 }
 
 carry_roles() {
-  local kept name names
+  local kept
   # What an earlier run of this migration made, if nothing needs it: made again below, unless the source has dropped it since.
   sql target_admin -v target="$TARGET_DATABASE" >/dev/null <<'SQL'
 SELECT set_config('naytife_migration.target', :'target', false);
@@ -28,15 +28,21 @@ $migration$;
 SQL
   sql source -v owner="$TARGET_OWNER" -v run="$RUN" -f "$SCRIPTS/roles.sql" | sql target_admin
   kept=$(kept_roles)
-  names=$(sql source -v kept="$kept" -v owner="$TARGET_OWNER" <<<"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> :'owner' AND rolname IN (SELECT json_array_elements_text(:'kept'));")
-  while read -r name; do
-    [[ -z $name ]] || warn "role $name exists on the target and stays as it is there; the source's password and rights of it are not carried"
-  done <<<"$names"
-  names=$(sql source -v kept="$kept" -v owner="$TARGET_OWNER" -f "$SCRIPTS/withheld.sql")
-  while read -r name; do
-    [[ -z $name ]] || warn "$name is a right of the source that is not carried"
-  done <<<"$names"
+  caution_roles "$kept"
   sql source -v kept="$kept" -v owner="$TARGET_OWNER" -f "$SCRIPTS/memberships.sql" | sql target_admin
+}
+
+# caution_roles KEPT: what the roles lose on the way.
+caution_roles() {
+  local name names
+  names=$(sql source -v kept="$1" -v owner="$TARGET_OWNER" <<<"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> :'owner' AND rolname IN (SELECT json_array_elements_text(:'kept'));")
+  while read -r name; do
+    [[ -z $name ]] || caution "role $name exists on the target and stays as it is there; the source's password and rights of it are not carried"
+  done <<<"$names"
+  names=$(sql source -v kept="$1" -v owner="$TARGET_OWNER" -f "$SCRIPTS/withheld.sql")
+  while read -r name; do
+    [[ -z $name ]] || caution "$name is a right of the source that is not carried"
+  done <<<"$names"
 }
 
 # carry_settings: settings of roles and of the database, its owner, rights, limit and comment, onto the staging database.

@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS naytife_migration.state (
   staging text,              -- the staging database's name, written before it is made
   dump text,                 -- directory of the finished dump
   dump_position text,        -- the source's position that the dump was taken at
-  restored_position text,    -- the position that the staging database was restored from, wholly
+  restored_position text,    -- the position that the staging database was copied from, wholly
   warnings text              -- of the phases that a later run need not repeat
 );
 CREATE TABLE IF NOT EXISTS naytife_migration.phase (
@@ -59,10 +59,10 @@ CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.fact (
   value jsonb NOT NULL
 );
 -- What is not the same on both sides. Kinds that may differ, because nothing can or should make them the same, refuse neither a migration nor a rollback;
--- warnings.sql tells of them. Rows of side `check` are of one side alone.
+-- warnings.sql and foreseen.sql tell of them. Rows of side `check` are of one side alone.
 CREATE OR REPLACE VIEW naytife_migration.difference AS
 SELECT target_database, kind, name, source.value AS source, target.value AS target,
-       kind IN ('refreshed rows', 'extension version', 'parameter right', 'text order', 'index order', 'letter case', 'character class', 'text search') AS may_differ
+       kind IN ('refreshed rows', 'extension version', 'text order', 'index order', 'letter case', 'character class', 'text search') AS may_differ
   FROM (SELECT target_database, kind, name, value FROM naytife_migration.fact WHERE side = 'source') AS source
   FULL JOIN (SELECT target_database, kind, name, value FROM naytife_migration.fact WHERE side = 'target') AS target USING (target_database, kind, name)
  WHERE source.value IS DISTINCT FROM target.value;

@@ -3,14 +3,13 @@
 
 # verify_sides SERVICE: compares the source with SERVICE (staging, or the target itself), and checks the latter's files. Fails with everything that was found.
 verify_sides() {
-  local line lines
+  local line lines versions
   local -a found=()
   PROVED_FROM=$(source_position)
   choose_hash "$1"
   SOURCE_LOCALE=$(locale source)
   TARGET_LOCALE=$(locale "$1")
-  AMCHECK=$(sql "$1" -c "SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'")
-  [[ $AMCHECK == 1 ]] || warn "the copy's files were not checked: the target's image has no amcheck"
+  find_amcheck
   sql source -f "$SCRIPTS/collation.sql" >"$WORK/probe.sql"
   read_sides "$1"
   rm "$WORK/probe.sql"
@@ -22,13 +21,27 @@ verify_sides() {
   [[ -z $line ]] || found+=("files of the copy are damaged: $line")
   lines=$(sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/warnings.sql")
   while read -r line; do [[ -z $line ]] || warn "$line"; done <<<"$lines"
-  line=$(sql source -c "SELECT left(string_agg(DISTINCT format('%I on %s', conname, tgrelid::regclass), ', '), 2000) FROM pg_trigger t JOIN pg_constraint c ON c.oid = t.tgconstraint WHERE tgisinternal AND contype = 'f' AND tgenabled <> 'O'")
-  [[ -z $line ]] || warn "foreign keys were switched off on the source (DISABLE TRIGGER ALL) and are enforced in the copy: $line"
+  versions=$(sql "$1" -c "SELECT json_object_agg(extname, extversion) FROM pg_extension")
+  caution_foreseen "$(kept_roles)" "$versions"
   if ((${#found[@]} > 0)); then
     # Or the next run would take the same copy again.
     if [[ $1 == staging ]]; then remember restored_position ""; fi
     fail "the copy is not the source: $(printf '%s; ' "${found[@]}" | sed 's/; $//')" "Nothing was cut over. $([[ $1 == staging ]] && echo "The copy is kept as $STAGING to look at. ")If the source is sound, run \`pulumi up\` again: the copy is made anew. If an object of the source cannot be restored as it was, drop or mend it there first."
   fi
+}
+
+# find_amcheck: whether the copy's files can be checked.
+find_amcheck() {
+  AMCHECK=$(sql target_admin -c "SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck'")
+  [[ $AMCHECK == 1 ]] || caution "the copy's files are not checked: the target's image has no amcheck"
+}
+
+# caution_foreseen KEPT VERSIONS: what comes along changed though it is no damage.
+caution_foreseen() {
+  local scram lines line next
+  scram=$(sql target_admin -c "SELECT count(*) = 0 FROM pg_hba_file_rules WHERE auth_method = 'md5'")
+  lines=$(sql source -F $'\t' -v kept="$1" -v versions="$2" -v scram="$scram" -f "$SCRIPTS/foreseen.sql")
+  while IFS=$'\t' read -r line next; do [[ -z $line ]] || caution "$line" "$next"; done <<<"$lines"
 }
 
 # read_sides SERVICE: the facts and the definitions of the source and of SERVICE, read anew. HASH says how rows are hashed, AMCHECK (1) whether SERVICE's

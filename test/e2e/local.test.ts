@@ -47,7 +47,7 @@ afterAll(() => down({ name }), 2 * minutes);
 test(
   "killed in the middle of the migration, the next run finishes, and the URL that it prints answers",
   async () => {
-    const killed = await npmRunLocal(["--name", name, "--size", "10MB"], "[migration] restore");
+    const killed = await npmRunLocal(["--name", name, "--size", "10MB"], "[migration] copy");
     expect(killed.code).toBeNull();
     const ended = await npmRunLocal(["--name", name, "--size", "10MB"]);
     expect(ended.stderr).not.toContain("did not finish");

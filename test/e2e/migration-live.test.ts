@@ -1,5 +1,6 @@
 /** The migration on a real cluster: refusals before anything changed, kills in the middle, a writer beside it, once and never twice. */
 import { spawn } from "node:child_process";
+import * as fs from "node:fs";
 import * as path from "node:path";
 import { sharedCluster } from "./cluster";
 import { bringUpLegacy, connectionSecret, takeDownLegacy } from "../../local/legacy/legacy";
@@ -61,17 +62,43 @@ function engine(
   });
 }
 
-/** Kills the Job's pod outright, by the API itself: starting a program would take longer than a phase. */
+async function jobPods(): Promise<string[]> {
+  const labelSelector = "batch.kubernetes.io/job-name=naytife-postgres-migration";
+  const { items } = await connect(legacyTarget()).core.listNamespacedPod({ namespace, labelSelector });
+  return items.map(({ metadata }) => metadata?.name ?? "");
+}
+
+/** Kills the Job's pod, by the API itself: starting a program would take longer than a phase. */
 async function killPod(): Promise<void> {
   const { core } = connect(legacyTarget());
-  const labelSelector = "batch.kubernetes.io/job-name=naytife-postgres-migration";
-  const { items } = await core.listNamespacedPod({ namespace, labelSelector });
-  for (const { metadata } of items) {
-    await core.deleteNamespacedPod({ name: metadata?.name ?? "", namespace, gracePeriodSeconds: 0 });
+  for (const name of await jobPods()) await core.deleteNamespacedPod({ name, namespace, gracePeriodSeconds: 0 });
+}
+
+/** Ends the Job's program as a lost node would, with no signal that it could answer: an embedded node's processes are this machine's. */
+async function killOutright(): Promise<void> {
+  const [pod = ""] = await jobPods();
+  const read = (id: string, file: string) => {
+    try {
+      return fs.readFileSync(`/proc/${id}/${file}`, "utf8").split("\0");
+    } catch {
+      return [];
+    }
+  };
+  const ours = fs
+    .readdirSync("/proc")
+    .filter((id) => /^\d+$/.test(id) && read(id, "environ").includes(`HOSTNAME=${pod}`))
+    .filter((id) => read(id, "cmdline")[1] === "/migration/migrate.sh");
+  expect(ours).not.toEqual([]);
+  for (const id of ours) {
+    try {
+      process.kill(Number(id), "SIGKILL");
+    } catch {
+      // The first of them took the others with it.
+    }
   }
 }
 
-/** Kills the Job's pod outright, `after` milliseconds from the first line that matches. */
+/** Kills the Job's pod, `after` milliseconds from the first line that matches. */
 function killPodAt(pattern: RegExp, after: number): { onLine: (line: string) => void; killed: () => Promise<void> } {
   let kill: Promise<void> | undefined;
   return {
@@ -243,10 +270,10 @@ test("a target that holds something is refused by the name of what it holds", as
   expect(code).toBe(1);
 }, 60_000);
 
-test("its pod killed in the dump, then in the restore: the target is untouched, and the next run goes on", async () => {
+test("its pod killed in the copy, then in the index builds: the target is untouched, and the next run goes on", async () => {
   for (const [pattern, after] of [
-    [/dump …/, 100],
-    [/restore …/, 1500],
+    [/copy …/, 1500],
+    [/index …/, 500],
   ] as const) {
     const pod = killPodAt(pattern, after);
     const { code, errors } = await engine({}, pod.onLine);
@@ -258,6 +285,66 @@ test("its pod killed in the dump, then in the restore: the target is untouched, 
     );
   }
 }, 120_000);
+
+/**
+ * Runs the engine and ends its Job's program outright when `reached` is true in the copy. From the line `from` on, a session in the copy takes `lock`, so that
+ * the Job cannot get further; the next run ends that session.
+ */
+async function killedWhere(from: string, lock: string, reached: string): Promise<Outcome> {
+  const planned = "SELECT FROM naytife_migration_copy.piece LIMIT 1";
+  const psql = "psql -X -q -d naytifedb_migration";
+  const hold = `until ${psql} -c '${planned}' >/dev/null 2>&1; do sleep 0.1; done; ${psql} -c 'BEGIN; ${lock}; SELECT pg_sleep(100)'`;
+  let killed: Promise<void> | undefined;
+  const outcome = await engine({}, (line) => {
+    if (!line.includes(from) || killed !== undefined) return;
+    void k("exec", "naytife-postgres-1", "-c", "postgres", "--", "timeout", "100", "bash", "-c", hold).catch(() => "");
+    killed = until(reached, 60, async () =>
+      (await primary(reached, "naytifedb_migration").catch(() => "")) === "t" ? true : undefined,
+    ).then(killOutright);
+  });
+  await killed;
+  expect(outcome.errors).toContain("ended from outside");
+  expect(await frozen()).toBe("1");
+  return outcome;
+}
+
+test("killed outright in the middle of the copy, then before the statistics: each run does what is left, and what it ends with is equal", async () => {
+  // Statistics that the source's server takes by itself would be a transaction on it.
+  await legacyPod("ALTER SYSTEM SET autovacuum = off");
+  await legacyPod("SELECT pg_reload_conf()");
+  // The test before left a plan, and this run's is waited for.
+  await primary("DROP DATABASE naytifedb_migration WITH (FORCE)", "postgres");
+  await killedWhere(
+    "copy …",
+    "INSERT INTO naytife_migration_copy.copied SELECT max(number), 0 FROM naytife_migration_copy.piece",
+    `SELECT count(*) > 2 AND count(*) = (SELECT count(*) FROM naytife_migration_copy.piece WHERE chunk <> (SELECT max(chunk) FROM naytife_migration_copy.piece))
+       FROM naytife_migration_copy.copied`,
+  );
+  const goesOn = /the copy goes on: (\d+) of (\d+) chunks are done/;
+  const second = await killedWhere(
+    "index …",
+    "LOCK TABLE pg_catalog.pg_ts_config_map IN SHARE UPDATE EXCLUSIVE MODE",
+    "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'ANALYZE%'",
+  );
+  const [, done, all] = goesOn.exec(second.errors) ?? [];
+  expect(Number(done)).toBeGreaterThan(1);
+  expect(Number(done)).toBe(Number(all) - 1);
+
+  // What came into the target meanwhile ends the run after its comparison, so that there is something left for the next test.
+  let intruder: Promise<string> | undefined;
+  const third = await engine({}, (line) => {
+    if (line.includes("verify …")) intruder ??= primary("CREATE TABLE naytife_schema.meanwhile (id int)");
+  });
+  await intruder;
+  await primary("DROP TABLE naytife_schema.meanwhile");
+  expect(goesOn.exec(third.errors)?.slice(1)).toEqual([all, all]);
+  expect(third.errors).toMatch(/verify: \d+ tables, \d+ rows equal/);
+  expect(third.errors).toContain("relation naytife_schema.meanwhile");
+  expect(third.code).toBe(1);
+  expect(await primary("SELECT to_regnamespace('naytife_migration_copy') IS NULL", "naytifedb_migration")).toBe("t");
+  await legacyPod("ALTER SYSTEM RESET autovacuum");
+  await legacyPod("SELECT pg_reload_conf()");
+}, 240_000);
 
 test("with the engine killed and a writer beside it: done by the next run, and nothing that was acknowledged is lost", async () => {
   // Let go as docs/migration.md says, so that the writer has something to write to.
@@ -272,7 +359,7 @@ test("with the engine killed and a writer beside it: done by the next run, and n
   let comparison: Promise<Outcome> | undefined;
   const first = await engine({}, (line, kill) => {
     if (line.includes("preflight …")) comparison ??= engine({}, undefined, ["verify"]);
-    if (line.includes("restore …")) kill();
+    if (line.includes("copy …")) kill();
   });
   expect(first.code).not.toBe(0);
   const second = await engine();

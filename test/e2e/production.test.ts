@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { ClusterSpec } from "../../components/cluster";
 import naytifePostgres from "../../index";
 import { openStack } from "../../local/engine/stack";
 import { down, inits, killNode, readPlan, startNode, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
@@ -382,27 +383,43 @@ test(
   3 * minutes,
 );
 
+/** What the program declares of an object. */
+interface Declared {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly spec: ClusterSpec;
+}
+
 test.each(["staging", "production"] as const)(
   "what %s declares, to the last digest, is accepted by the API server and the operator's webhooks without a warning",
   async (of) => {
     const { registrations } = await record(naytifePostgres, { stack: of, config: stackConfiguration(of) });
     const kinds = ["Cluster", "Pooler", "PodDisruptionBudget", "StorageClass"];
-    const objects = registrations
-      .map(({ inputs }) => inputs as { kind?: string; metadata?: { namespace?: string } })
-      .filter(({ kind }) => kind !== undefined && kinds.includes(kind));
+    const declared = (of: (type: string) => boolean) =>
+      registrations.filter(({ type }) => of(type)).map(({ inputs }) => inputs as unknown as Declared);
+    const objects = declared((type) => !type.endsWith("Patch")).filter(({ kind }) => kinds.includes(kind));
     expect(objects.map(({ kind }) => kind).sort()).toEqual(kinds.sort());
+    // The Cluster is declared without its size, which comes after the migration: it is looked at in full size too.
+    const [size] = declared((type) => type.endsWith(":ClusterPatch"));
+    const small = objects.find(({ kind }) => kind === "Cluster")!;
+    const postgresql = { ...small.spec.postgresql, ...size!.spec.postgresql };
+    objects.push({
+      ...small,
+      metadata: { ...small.metadata, name: "in-full-size" },
+      spec: { ...small.spec, ...size!.spec, postgresql },
+    });
     // In a namespace where they are new: this test's own Cluster would make it an update.
     const other = `dry-run-${of}`;
     await kubectl(cluster, ["create", "namespace", other]);
     const items = objects.map((object) =>
-      object.metadata?.namespace === undefined
+      object.metadata.namespace === undefined
         ? object
         : { ...object, metadata: { ...object.metadata, namespace: other } },
     );
     const strictly = ["--dry-run=server", "--validate=strict", "--warnings-as-errors"];
     const input = JSON.stringify({ apiVersion: "v1", kind: "List", items });
     const answer = await kubectl(cluster, ["apply", ...strictly, "-f", "-"], input);
-    expect(answer.trim().split("\n").length).toBe(kinds.length);
+    expect(answer.trim().split("\n").length).toBe(objects.length);
     const unknown = input.replaceAll('"imageName"', '"imageNam"');
     await expect(kubectl(cluster, ["apply", ...strictly, "-f", "-"], unknown)).rejects.toThrow(
       /unknown field "imageNam"/,

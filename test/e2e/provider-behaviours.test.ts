@@ -66,7 +66,7 @@ const widgets = {
             properties: {
               spec: {
                 type: "object",
-                properties: { size: { type: "integer", minimum: 1 }, colour: { type: "string" } },
+                properties: { size: { type: "integer", minimum: 1, default: 1 }, colour: { type: "string" } },
               },
               status: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
             },
@@ -123,6 +123,38 @@ const widget =
       "widget",
       { apiVersion: `${group}/v1`, kind: "Widget", metadata: { name: "widget", namespace, annotations }, spec },
       { ...options, customTimeouts: { create: `${seconds}s`, update: `${seconds}s` } },
+    );
+    return undefined;
+  };
+
+/** A widget that leaves its size to somebody else, and keeps it if it was its own. */
+const unsized =
+  (colour: string): Resources =>
+  (options) => ({
+    widget: new kubernetes.apiextensions.CustomResource(
+      "widget",
+      { apiVersion: `${group}/v1`, kind: "Widget", metadata: { name: "widget", namespace }, spec: { colour } },
+      { ...options, ignoreChanges: ["spec.size"] },
+    ),
+  });
+
+/** As the project's own provider. */
+const enforced: kubernetes.ProviderArgs = { enablePatchForce: true };
+
+/** A patch of the widget's size, made after it. */
+const sized =
+  (size: number, retainOnDelete: boolean, resources: Resources): Resources =>
+  (options) => {
+    const made = resources(options) as Record<string, kubernetes.apiextensions.CustomResource>;
+    new kubernetes.apiextensions.CustomResourcePatch(
+      "size",
+      {
+        apiVersion: `${group}/v1`,
+        kind: "Widget",
+        metadata: { name: "widget", namespace, annotations: { "pulumi.com/patchFieldManager": "widget-size" } },
+        spec: { size },
+      },
+      { ...options, retainOnDelete, dependsOn: Object.values(made) },
     );
     return undefined;
   };
@@ -305,6 +337,72 @@ test("an object that exists is taken over with upsertExistingObjects, and refuse
   const adopted = await engine.up(program(configMap({ a: "1" })));
   expect(adopted.error).toBeUndefined();
   expect(await liveMap()).toEqual({ a: "1", other: "kept" });
+});
+
+const liveSize = () =>
+  kubectl("get", `widgets.${group}/widget`, "-n", namespace, "-o", "jsonpath={.spec.size}:{.spec.colour}");
+
+test("a patch sets a field of what another resource made; neither undoes the other, and again and refreshed nothing changes", async () => {
+  const patched = (size: number, colour: string) => program(sized(size, true, unsized(colour)), enforced);
+  expect((await engine.up(patched(3, "red"))).operations).toEqual({ widget: "create", size: "create" });
+  expect(liveSize()).toBe("3:red");
+  for (const refresh of [false, true]) {
+    const again = await engine.up(patched(3, "red"), { refresh });
+    expect(again.error).toBeUndefined();
+    expect(Object.values(again.operations).filter((operation) => !["same", "refresh"].includes(operation))).toEqual([]);
+  }
+  expect((await engine.up(patched(3, "blue"))).operations).toMatchObject({ widget: "update", size: "same" });
+  expect(liveSize()).toBe("3:blue");
+  expect((await engine.up(patched(5, "blue"))).operations).toMatchObject({ widget: "same", size: "update" });
+  expect(liveSize()).toBe("5:blue");
+  const retained = await engine.up(program(unsized("green"), enforced));
+  expect(retained.error).toBeUndefined();
+  expect(liveSize()).toBe("5:green");
+});
+
+test("a patch that is deleted gives its fields back to their defaults, if it is not retained", async () => {
+  await engine.up(program(sized(3, false, unsized("red")), enforced));
+  const deleted = await engine.up(program(unsized("red"), enforced));
+  expect(deleted.operations).toMatchObject({ size: "delete" });
+  expect(liveSize()).toBe("1:red");
+});
+
+test("a field that was the resource's own keeps its value under ignoreChanges, before a patch takes it and after", async () => {
+  await engine.up(program(widget({ size: 3, colour: "red" }), enforced));
+  expect((await engine.up(program(unsized("blue"), enforced))).error).toBeUndefined();
+  expect(liveSize()).toBe("3:blue");
+  expect((await engine.up(program(sized(5, true, unsized("blue")), enforced))).error).toBeUndefined();
+  expect(liveSize()).toBe("5:blue");
+  expect((await engine.up(program(sized(5, true, unsized("green")), enforced))).error).toBeUndefined();
+  expect(liveSize()).toBe("5:green");
+});
+
+test("a lost state: a field that was the resource's own keeps its value, although nobody sets it any more", async () => {
+  await engine.up(program(widget({ size: 3, colour: "red" }), enforced));
+  const other = await EngineRun.open();
+  try {
+    for (const colour of ["blue", "green"]) {
+      expect((await other.up(program(unsized(colour), enforced))).error).toBeUndefined();
+      expect(liveSize()).toBe(`3:${colour}`);
+    }
+  } finally {
+    await other.destroy();
+    other.close();
+  }
+});
+
+test("a lost state: the object and its patch are taken over, and the field keeps its value in between", async () => {
+  await engine.up(program(sized(3, true, unsized("red")), enforced));
+  const other = await EngineRun.open();
+  try {
+    expect((await other.up(program(unsized("blue"), enforced))).error).toBeUndefined();
+    expect(liveSize()).toBe("3:blue");
+    expect((await other.up(program(sized(3, true, unsized("blue")), enforced))).error).toBeUndefined();
+    expect(liveSize()).toBe("3:blue");
+  } finally {
+    await other.destroy();
+    other.close();
+  }
 });
 
 test("destroy deletes and waits until the object is gone; retainOnDelete leaves it", async () => {

@@ -1,3 +1,4 @@
+import type { ClusterSpec } from "../../components/cluster";
 import naytifePostgres from "../../index";
 import { cnpgSchema } from "../crd-schema";
 import { isSecret, mockPassword, mockReport, record, Secret, unknown_, valueOf, type Recording } from "../recording";
@@ -6,6 +7,7 @@ import { stackSettings } from "../../migration/commands/stack";
 import { sourceConnection } from "../../migration/engine/source";
 
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
+const sizeType = `${clusterType}Patch`;
 const poolerType = "kubernetes:postgresql.cnpg.io/v1:Pooler";
 
 type Program = Recording<Awaited<ReturnType<typeof naytifePostgres>>>;
@@ -31,6 +33,7 @@ const table = {
   local: {
     namespace: "naytife",
     instances: 1,
+    dataDurability: undefined,
     storage: { size: "10Gi", storageClass: "cnpg-local-storage" },
     provisioner: "rancher.io/local-path",
     reclaimPolicy: "Delete",
@@ -43,6 +46,7 @@ const table = {
   staging: {
     namespace: "naytife-staging",
     instances: 2,
+    dataDurability: "preferred",
     storage: { size: "50Gi", storageClass: "cnpg-oci-storage" },
     provisioner: "blockvolume.csi.oraclecloud.com",
     reclaimPolicy: "Retain",
@@ -55,6 +59,7 @@ const table = {
   production: {
     namespace: "naytife-production",
     instances: 3,
+    dataDurability: "required",
     storage: { size: "100Gi", storageClass: "cnpg-oci-storage" },
     provisioner: "blockvolume.csi.oraclecloud.com",
     reclaimPolicy: "Retain",
@@ -74,7 +79,6 @@ describe.each(stacks)("%s", (stack) => {
     expect(cluster.inputs).toMatchObject({
       metadata: { name: "naytife-postgres", namespace: row.namespace },
       spec: {
-        instances: row.instances,
         storage: row.storage,
         resources: row.resources,
         bootstrap: { initdb: { database: "naytifedb", owner: "naytife", secret: { name: "cnpg-cluster-secret" } } },
@@ -101,6 +105,46 @@ describe.each(stacks)("%s", (stack) => {
       },
     });
     expect(JSON.stringify(cluster.inputs)).toMatch(/SCHEMA IF NOT EXISTS \\"hydra\\".*\\"naytife_schema\\"/);
+  });
+
+  test("has one instance until the data is there, then the table's, with a standby that confirms commits", async () => {
+    const program = await programOf(stack);
+    const { spec } = program.get(clusterType).inputs as { spec: ClusterSpec };
+    // The API server's default is 1. A lone primary that waited for a standby would hang at the migration's first COMMIT.
+    expect(spec).not.toHaveProperty("instances");
+    expect(spec.postgresql).not.toHaveProperty("synchronous");
+    const { inputs, retainOnDelete } = program.get(sizeType);
+    // Whoever destroys it alone shall not delete the standbys.
+    expect(retainOnDelete).toBe(true);
+    expect(inputs).toMatchObject({
+      metadata: { name: "naytife-postgres", namespace: row.namespace },
+      spec: { instances: row.instances },
+    });
+    expect(inputs.spec).toEqual(
+      row.dataDurability === undefined
+        ? { instances: 1 }
+        : {
+            instances: row.instances,
+            postgresql: {
+              synchronous: { method: "any", number: 1, dataDurability: row.dataDurability, failoverQuorum: true },
+            },
+          },
+    );
+    expect(program.get("naytife:postgres:Growth").dependencies).toContain(
+      program.get("command:local:Command", "migration-engine").urn,
+    );
+    const settled = program.get("command:local:Command", `growth-settled-${row.instances}`);
+    expect(settled.dependencies).toContain(program.get(sizeType).urn);
+    expect(settled.inputs.environment).toMatchObject({ NAYTIFE_INSTANCES: String(row.instances) });
+  });
+
+  test("without a migration, has the table's instances from the beginning", async () => {
+    const program = await run(stack, { config: { migrationEnabled: "false" } });
+    const { spec } = program.get(clusterType).inputs as { spec: ClusterSpec };
+    expect(spec.instances).toBe(row.instances);
+    expect(spec.postgresql.synchronous?.dataDurability).toBe(row.dataDurability);
+    expect(program.get(clusterType).ignoreChanges).toEqual([]);
+    expect(program.ofType(sizeType)).toEqual([]);
   });
 
   test("has the table's storage class, and only that", async () => {
@@ -166,17 +210,25 @@ describe.each(stacks)("%s", (stack) => {
             "kubernetes:core/v1:Secret cnpg-cluster-secret",
             "kubernetes:helm.sh/v3:Release cloudnative-pg",
             `${clusterType} naytife-postgres`,
+            `${sizeType} naytife-postgres-size`,
             "kubernetes:storage.k8s.io/v1:StorageClass cnpg-oci-storage",
           ]
-        : ["kubernetes:core/v1:Namespace namespace"],
+        : ["kubernetes:core/v1:Namespace namespace", `${sizeType} naytife-postgres-size`],
     );
   });
 
-  test("ends with a protected resource alone if any is: a destroy begins there, and is refused before it deletes anything", async () => {
+  test("ends with a protected resource alone if any is: a destroy begins there, and is refused before it deletes anything in the cluster", async () => {
     const { registrations } = await programOf(stack);
     const needed = new Set(registrations.flatMap(({ parent, dependencies }) => [parent, ...dependencies]));
     const provider = registrations.map((one) => one.provider.replace(/::[^:]*$/, ""));
-    const last = registrations.filter(({ urn, custom }) => custom && !needed.has(urn) && !provider.includes(urn));
+    // Nothing is run to delete a command.
+    const last = registrations.filter(
+      ({ urn, type, custom, inputs }) =>
+        custom &&
+        !needed.has(urn) &&
+        !provider.includes(urn) &&
+        !(type.startsWith("command:") && !("delete" in inputs)),
+    );
     expect(last.map(({ name, protect }) => ({ name, protect }))).toEqual([
       { name: "naytife-postgres-connection", protect: row.safe },
     ]);
@@ -194,7 +246,7 @@ describe.each(stacks)("%s", (stack) => {
     }
     const components = registrations.filter((one) => !one.custom).map(({ type }) => type);
     expect(components.sort()).toEqual(
-      ["Cluster", "Connection", "Credentials", "Migration", "Namespace", "Operator", "Pooler", "Storage"].map(
+      ["Cluster", "Connection", "Credentials", "Growth", "Migration", "Namespace", "Operator", "Pooler", "Storage"].map(
         (component) => `naytife:postgres:${component}`,
       ),
     );
@@ -211,12 +263,13 @@ describe.each(stacks)("%s", (stack) => {
     );
     expect(program.get("naytife:postgres:Migration").dependencies).toContain(program.get(clusterType).urn);
     expect(program.get("naytife:postgres:Connection").dependencies).toEqual(
-      expect.arrayContaining([budget, program.get("command:local:Command").urn]),
+      expect.arrayContaining([budget, program.get(sizeType).urn]),
     );
   });
 
   test.each([
     ["Cluster", "clusters", clusterType],
+    ["Cluster in full size", "clusters", sizeType],
     ["Pooler", "poolers", poolerType],
   ])("has a %s that its definition knows every field of", async (_, plural, type) => {
     const check = await cnpgSchema(plural);
@@ -225,7 +278,7 @@ describe.each(stacks)("%s", (stack) => {
   });
 
   test("tells the engine what `npm run migration` would read from the stack's file", async () => {
-    const { inputs } = (await programOf(stack)).get("command:local:Command");
+    const { inputs } = (await programOf(stack)).get("command:local:Command", "migration-engine");
     const { NAYTIFE_MIGRATION } = inputs.environment as Record<string, string>;
     // A context says that no embedded cluster is meant; the program's is the stack's.
     const settings = await stackSettings({ stack, name: "", context: "", config: {} });
@@ -252,6 +305,7 @@ describe.each(stacks)("%s", (stack) => {
       databaseConnectionSecretName: "naytife-postgres-connection",
       databaseCaSecretName: "naytife-postgres-ca",
       migrationReport: mockReport,
+      migrationTimeToSafe: mockReport, // The mocks' Command prints it, whatever it runs.
       readme: expect.stringContaining("# naytife-postgres") as unknown,
     });
     const secrets = await Promise.all(
@@ -301,12 +355,13 @@ test("without a migration nothing is run, and no report is given", async () => {
   const { registrations, result } = await run("local", { config: { migrationEnabled: "false" } });
   expect(registrations.filter(({ type }) => type.startsWith("command:"))).toEqual([]);
   expect(result).not.toHaveProperty("migrationReport");
+  expect(result).not.toHaveProperty("migrationTimeToSafe");
 });
 
 test("after a rollback applications are told of the old database, when the engine was asked under the stack's new word", async () => {
   const program = await run("local", { config: { activeDatabase: "source" } });
   const { registrations, result } = program;
-  const engine = program.get("command:local:Command");
+  const engine = program.get("command:local:Command", "migration-engine-source");
   expect(engine.name).toBe("migration-engine-source");
   expect(engine.inputs.environment).toMatchObject({ NAYTIFE_ACTIVE_DATABASE: "source" });
   const url = "postgresql://naytife:p%40ss%2Fw%C3%B6rd@postgres.naytife.svc:5432/naytifedb?sslmode=prefer";

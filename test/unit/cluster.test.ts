@@ -5,6 +5,7 @@ import { record, valueOf } from "../recording";
 const args: ClusterArgs = {
   namespace: "naytife",
   namespaceName: "naytife",
+  growsLater: false,
   instances: 3,
   image: "ghcr.io/cloudnative-pg/postgresql:17.11",
   storageClass: "cnpg-oci-storage",
@@ -75,6 +76,15 @@ describe("the spec", () => {
     expect(clusterSpec({ ...args, instances: 1, synchronousReplicas: 0 }).postgresql).not.toHaveProperty("synchronous");
   });
 
+  test("without its size, it neither says how many instances there are nor waits for one", () => {
+    const whole = clusterSpec(args);
+    const spec = clusterSpec({ ...args, growsLater: true });
+    expect({ ...whole, instances: undefined, postgresql: undefined }).toEqual({ ...spec, postgresql: undefined });
+    expect(spec).not.toHaveProperty("instances");
+    expect({ ...spec.postgresql, synchronous: whole.postgresql.synchronous }).toEqual(whole.postgresql);
+    expect(spec.postgresql).not.toHaveProperty("synchronous");
+  });
+
   test("has a disruption budget for several instances only: for one it would block every drain", () => {
     expect(clusterSpec(args).enablePDB).toBe(true);
     expect(clusterSpec({ ...args, instances: 1, synchronousReplicas: 0 }).enablePDB).toBe(false);
@@ -125,6 +135,18 @@ describe("the resource", () => {
       annotations: { "pulumi.com/waitFor": '["condition=Ready","jsonpath={.status.readyInstances}=3"]' },
     });
     expect(cluster.timeouts).toEqual({ create: "30m", update: "60m", delete: "15m" });
+  });
+
+  test("that grows later is ready with its first instance, and an update leaves it the size that it has", async () => {
+    const cluster = (await run({ growsLater: true })).get(type);
+    expect(cluster.inputs.metadata).toMatchObject({ annotations: { "pulumi.com/waitFor": '["condition=Ready"]' } });
+    expect(cluster.ignoreChanges).toEqual(["spec.instances", "spec.postgresql.synchronous"]);
+    expect((await run()).get(type).ignoreChanges).toEqual([]);
+  });
+
+  test("that grows later gives up synchronous replication once it is switched off", async () => {
+    const cluster = (await run({ growsLater: true, synchronousReplicas: 0 })).get(type);
+    expect(cluster.ignoreChanges).toEqual(["spec.instances"]);
   });
 
   test.each([

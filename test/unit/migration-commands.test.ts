@@ -1,10 +1,18 @@
 import * as fs from "node:fs";
+import * as http from "node:http";
+import type { AddressInfo } from "node:net";
+import * as os from "node:os";
 import * as path from "node:path";
 import { ConfigurationError } from "../../config";
 import { notYet, thrownAwayByYou } from "../../migration/commands/finish";
 import { standing } from "../../migration/commands/legacy";
+import { duration, exitCode, render } from "../../migration/commands/plan";
 import { stackSettings } from "../../migration/commands/stack";
 import { describe as words, exitCodes, judge, type Traces } from "../../migration/commands/status";
+import type { MigrationEvent } from "../../migration/engine/events";
+import { MigrationFailure } from "../../migration/engine/failure";
+import { Kubernetes } from "../../migration/engine/kubernetes";
+import { planOf, type Severity } from "../../migration/engine/plan";
 import { contradiction, type MigrationRecord, type RecordedPhase, retention } from "../../migration/engine/record";
 import { invocation, UsageError } from "../../migration/main";
 import type { MigrationReport } from "../../migration/migration";
@@ -87,6 +95,10 @@ describe("a stack's settings", () => {
     });
   });
 
+  test("a key that Pulumi.yaml does not declare is no setting", async () => {
+    await expect(stackSettings({ ...choice, config: { migrationJob: "7" } })).rejects.toThrow("migrationJob");
+  });
+
   test("keep the program's rules", async () => {
     await expect(stackSettings({ ...choice, config: { instances: "1" } })).rejects.toThrow(ConfigurationError);
   });
@@ -133,7 +145,7 @@ describe("status", () => {
     const answer = judge(nothing, silent);
     expect(answer).toEqual({ state: "not begun", source: "open", phases: [] });
     expect(exitCodes[answer.state]).toBe(3);
-    expect(words(answer, await settingsOf())).toContain("`pulumi up` moves the data");
+    expect(words(answer, await settingsOf())).toContain("npm run migration -- plan");
   });
 
   test("a comparison is no migration", async () => {
@@ -145,21 +157,24 @@ describe("status", () => {
   test("a Job that runs: its phase, since when, and how far", async () => {
     const at = Date.parse("2026-11-21T10:00:00Z");
     const said: Traces["said"] = [
-      { at, event: { phase: "restore", event: "started" } },
-      { at: at + 10_000, event: { phase: "restore", event: "progress", done: 20e6, total: 60e6, unit: "bytes" } },
+      { at, event: { phase: "copy", event: "started" } },
+      { at: at + 1000, event: { phase: "dump", event: "started" } },
+      { at: at + 2000, event: { phase: "copy", event: "progress", done: 0, total: 60e6, unit: "bytes" } },
+      { at: at + 12_000, event: { phase: "copy", event: "progress", done: 20e6, total: 60e6, unit: "bytes" } },
+      { at: at + 13_000, event: { phase: "dump", event: "finished", text: "3.0 MB" } },
     ];
     const record = { ...nothing, state: { ...state, source_freeze: "unset" }, phases: [phase("dump", true)] };
     const answer = judge(record, { said, job });
     expect(answer).toMatchObject({
       state: "running",
-      phase: "restore",
+      phase: "copy",
       since: "2026-11-21T10:00:00.000Z",
       source: "frozen",
     });
     expect(exitCodes[answer.state]).toBe(4);
     const text = words(answer, await settingsOf());
-    expect(text).toContain("running: restore since 2026-11-21T10:00:00.000Z, Job naytife-postgres-migration");
-    expect(text).toContain("20.0 MB of 60.0 MB");
+    expect(text).toContain("running: copy since 2026-11-21T10:00:00.000Z, Job naytife-postgres-migration");
+    expect(text).toContain("dump: 3.0 MB");
     expect(text).toContain("12.3 s, 12.0 MB");
   });
 
@@ -202,6 +217,158 @@ describe("status", () => {
     expect(text).toContain("done at 2026-11-21T10:00:00+00:00");
     expect(text).toContain("naytifedb-r, 2.0 MB, volume v (10Gi)");
     expect(text).toMatch(/dump {7}3 s/);
+  });
+});
+
+describe("a plan", () => {
+  const finding = (severity: Severity, text: string, next?: string): MigrationEvent => ({
+    phase: "plan",
+    event: "finding",
+    severity,
+    text,
+    ...(next === undefined ? {} : { next }),
+  });
+  const fact = (name: string, value: unknown): MigrationEvent => ({ phase: "plan", event: "fact", name, value });
+  const sizes = {
+    database: 300e6,
+    tables: 200e6,
+    indexes: 50e6,
+    largeObjects: 0,
+    count: 2,
+    largest: [
+      { table: "shop.orders", bytes: 150e6, indexes: 40e6, rows: 1000 },
+      { table: "shop.new", bytes: 50e6, indexes: 10e6, rows: null },
+    ],
+  };
+  const measured = { table: "shop.orders", sampleBytes: 50e6, readMilliseconds: 500, hashMilliseconds: 1000 };
+
+  test.each([
+    ["nothing found", [], 0, /^READY\n$/],
+    ["good to know", [finding("info", "i")], 0, /^READY\n\nGOOD TO KNOW\n {2}- i\n$/],
+    ["a warning", [finding("info", "i"), finding("warning", "w")], 1, /^READY, with 1 warning\n/],
+    [
+      "a blocker",
+      [finding("warning", "w"), finding("blocker", "b", "mend it")],
+      2,
+      /^BLOCKED: 1 thing in the way, 1 warning\n\nIN THE WAY\n {2}- b\n {4}Next: mend it\n/,
+    ],
+  ])("%s: exit code and headline", (_what, events, code, text) => {
+    const found = planOf(events);
+    expect(exitCode(found)).toBe(code);
+    expect(render(found)).toMatch(text);
+  });
+
+  test("puts the gravest first", () => {
+    const found = planOf([finding("info", "i"), finding("blocker", "b"), finding("warning", "w")]);
+    expect(found.findings.map(({ severity }) => severity)).toEqual(["blocker", "warning", "info"]);
+  });
+
+  test("estimates by what it measured, and says how", () => {
+    const found = planOf([fact("sizes", sizes), fact("measured", measured)]);
+    // 200 MB at 100 MB/s, twice; 50 MB of indexes, four times; 200 MB hashed at 50 MB/s.
+    expect(found.estimate?.seconds).toEqual({ copy: 4, index: 2, verify: 4 });
+    const text = render(found);
+    expect(text).toContain("copy 4 s, indexes 2 s, comparison 4 s: 10 s in all");
+    expect(text).toContain("By a sample of shop.orders: 50.0 MB came to the Job at 100.0 MB/s");
+    expect(text).toContain("about 250.0 MB of WAL");
+    expect(text).toMatch(/shop\.orders {3}150\.0 MB {2}40\.0 MB {2}about 1000\n/);
+    expect(text).toMatch(/shop\.new {6}50\.0 MB {3}10\.0 MB {2}not counted yet\n/);
+  });
+
+  test("does not guess at a database that is too small to be timed", () => {
+    const found = planOf([fact("sizes", sizes)]);
+    expect(found.estimate?.seconds).toBeUndefined();
+    expect(render(found)).toMatch(/time {3}not estimated\n.*below 1 MB/);
+  });
+
+  test("names the clients that the freeze will end", () => {
+    const clients = [{ application: "shop", user: "naytife", connections: 12, busy: 3 }];
+    expect(render(planOf([fact("clients", clients)]))).toMatch(
+      /application {2}user {5}connections {2}busy\n {2}shop {9}naytife {2}12 {11}3\n/,
+    );
+    expect(render(planOf([fact("clients", [])]))).toContain("CLIENTS NOW\n  none");
+  });
+
+  test.each([
+    [0.2, "below 1 s"],
+    [89, "89 s"],
+    [600, "10 min"],
+    [9000, "2.5 h"],
+  ])("%d seconds are %s", (seconds, text) => {
+    expect(duration(seconds)).toBe(text);
+  });
+});
+
+describe("a cluster that cannot be asked", () => {
+  test.each([
+    ["absent", undefined, "ENOENT"],
+    ["no kubeconfig", "clusters: [", "cannot be read"],
+  ])("a kubeconfig that is %s", async (_what, text, message) => {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "migration-commands-"));
+    const kubeconfig = path.join(directory, "kubeconfig");
+    if (text !== undefined) fs.writeFileSync(kubeconfig, text);
+    try {
+      const settings = await stackSettings({ ...choice, kubeconfig });
+      expect(() => new Kubernetes(settings)).toThrow(MigrationFailure);
+      expect(() => new Kubernetes(settings)).toThrow(message);
+    } finally {
+      fs.rmSync(directory, { recursive: true });
+    }
+  });
+
+  const absent = (reason: string) =>
+    JSON.stringify({ kind: "Status", apiVersion: "v1", status: "Failure", message: reason, code: 404 });
+  const cases: [string, Record<string, [number, string]>, string][] = [
+    [
+      "without the operator",
+      { pods: [200, '{"kind":"PodList","apiVersion":"v1","items":[]}'], clusters: [404, "404 page not found\n"] },
+      "the operator is not installed",
+    ],
+    [
+      "without the Cluster",
+      { pods: [200, '{"kind":"PodList","apiVersion":"v1","items":[]}'], clusters: [404, absent("not found")] },
+      "there is no Cluster naytife-postgres in namespace naytife-production",
+    ],
+    [
+      "to strangers",
+      { pods: [403, absent("pods is forbidden")] },
+      "refuses to list the pods of namespace naytife-production: HTTP 403, pods is forbidden",
+    ],
+  ];
+
+  test.each(cases)("%s: one clear error", async (_what, answers, message) => {
+    const server = http.createServer((request, response) => {
+      const kind =
+        (request.url ?? "")
+          .split("?")[0]
+          ?.split("/")
+          .find((part) => part in answers) ?? "";
+      const [code, body] = answers[kind] ?? [500, ""];
+      response.writeHead(code, { "content-type": body.startsWith("{") ? "application/json" : "text/plain" }).end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "migration-commands-"));
+    try {
+      const kubeconfig = path.join(directory, "kubeconfig");
+      const { port } = server.address() as AddressInfo;
+      fs.writeFileSync(
+        kubeconfig,
+        JSON.stringify({
+          apiVersion: "v1",
+          kind: "Config",
+          "current-context": "c",
+          clusters: [{ name: "c", cluster: { server: `http://127.0.0.1:${port}`, "insecure-skip-tls-verify": true } }],
+          contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
+          users: [{ name: "u", user: {} }],
+        }),
+      );
+      const settings = await stackSettings({ ...choice, kubeconfig });
+      await expect(new Kubernetes(settings).presentCluster()).rejects.toThrow(message);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+      fs.rmSync(directory, { recursive: true });
+    }
   });
 });
 

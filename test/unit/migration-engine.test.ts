@@ -1,10 +1,13 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { humanBytes, Narrator, parseEvent } from "../../migration/engine/events";
+import { humanBytes, humanSeconds, Narrator, parseEvent } from "../../migration/engine/events";
 import { configMap, job, labels, objectNames, secret } from "../../migration/engine/manifests";
+import type { ClusterObject } from "../../migration/engine/kubernetes";
 import { scramVerifier } from "../../migration/engine/scram";
+import { progress } from "../../migration/engine/settle";
 import { bytesOf, literal, readSettings, type Settings } from "../../migration/engine/settings";
+import { printer } from "../../migration/engine/terminal";
 
 const settings: Settings = {
   kubeconfig: "",
@@ -30,7 +33,16 @@ const settings: Settings = {
   dump: { size: "10Gi", storageClass: "" },
   retainDays: 7,
 };
-const run = { id: "run", mode: "migrate", image: "postgresql:17", targetFree: 5, sourceHost: "10.0.0.1" } as const;
+const run = {
+  id: "run",
+  mode: "migrate",
+  image: "postgresql:17",
+  dumpVolume: true,
+  targetFree: 5,
+  targetMemory: 2 ** 31,
+  targetMillicores: 500,
+  sourceHost: "10.0.0.1",
+} as const;
 
 test("the SCRAM verifier is RFC 7677's", () => {
   const salt = Buffer.from("W22ZaJ0SNY7soEsUEjb6gQ==", "base64");
@@ -71,32 +83,82 @@ test.each(["", "10 Gi", "Gi", "10GB", "-1"])("%p is no size", (text) => {
 
 test("an event is told from a tool's own line", () => {
   expect(parseEvent('{"phase":"dump","event":"note","text":"a"}')).toEqual({ phase: "dump", event: "note", text: "a" });
+  // As the server spaces JSON.
+  expect(parseEvent('{"phase" : "copy", "event" : "progress"}')).toEqual({ phase: "copy", event: "progress" });
   expect(parseEvent("pg_restore: error: no")).toBeUndefined();
   expect(parseEvent('{"phase":"dump","eve')).toBeUndefined();
 });
 
-test("progress says how far, how fast, how long and at what", () => {
-  const narrator = new Narrator();
-  narrator.line({ phase: "restore", event: "started" }, 0);
-  const event = {
-    phase: "restore",
-    event: "progress",
-    done: 20e6,
-    total: 60e6,
-    unit: "bytes",
-    item: "orders",
-  } as const;
-  expect(narrator.line(event, 10_000)).toBe("restore: 20.0 MB of 60.0 MB, 2.0 MB/s, 20 s left, orders");
-  const unknown = {
-    phase: "dump",
-    event: "progress",
-    done: 500,
-    total: null,
-    unit: "bytes written",
-    item: "",
-  } as const;
-  expect(narrator.line(unknown, 1000)).toContain("dump: 500 B, 500 B/s");
-  expect(narrator.line({ phase: "dump", event: "failed", text: "x" }, 0)).toBeUndefined();
+describe("progress", () => {
+  const progress = (phase: string, done: number) =>
+    ({ phase, event: "progress", done, total: 60e6, unit: "bytes" }) as const;
+
+  test("says how far, how fast, how long and at what, counted from a phase's first", () => {
+    const narrator = new Narrator();
+    narrator.line({ phase: "copy", event: "started" }, 0);
+    // Half of it was there before this run.
+    expect(narrator.line(progress("copy", 30e6), 9_000)).toBe("copy: 30.0 MB of 60.0 MB");
+    const event = {
+      ...progress("copy", 40e6),
+      rows: 70,
+      tables: [{ name: "shop.orders", done: 19, total: 20, rows: 60 }],
+    };
+    expect(narrator.line(event, 14_000)).toBe(
+      "copy: 40.0 MB of 60.0 MB, 2.0 MB/s, 10 s left, 70 rows, shop.orders 95 %",
+    );
+    expect(narrator.line({ phase: "copy", event: "failed", text: "x" }, 0)).toBeUndefined();
+  });
+
+  test("of two phases at once is kept apart", () => {
+    const narrator = new Narrator();
+    narrator.line(progress("copy", 10e6), 0);
+    narrator.line({ phase: "dump", event: "progress", done: 500, total: null, unit: "bytes written" }, 500);
+    expect(narrator.line(progress("copy", 20e6), 1000)).toBe("copy: 20.0 MB of 60.0 MB, 10.0 MB/s, 4 s left");
+    expect(
+      narrator.line(
+        { phase: "dump", event: "progress", done: 1500, total: null, unit: "bytes written", item: "" },
+        1500,
+      ),
+    ).toBe("dump: 1.5 kB, 1.0 kB/s");
+  });
+
+  test.each([
+    [0.2, "1 s"],
+    [119, "119 s"],
+    [150, "3 min"],
+    [7260, "2 h 1 min"],
+  ])("%d seconds are %s", (seconds, text) => {
+    expect(humanSeconds(seconds)).toBe(text);
+  });
+});
+
+describe("lines on a screen", () => {
+  const written = (isTTY: boolean) => {
+    const screen = { isTTY, columns: 40, text: "", write: (text: string) => (screen.text += text) };
+    return { screen, say: printer(screen) };
+  };
+  const tables = [{ name: "shop.orders", done: 1, total: 4, rows: 7 }];
+  const progress = { phase: "copy", event: "progress", tables } as const;
+
+  test("that is no terminal are printed once each", () => {
+    const { screen, say } = written(false);
+    say("copy: 1 of 4", progress);
+    say("copy: done", { phase: "copy", event: "finished" });
+    expect(screen.text).toBe("[migration] copy: 1 of 4\n[migration] copy: done\n");
+  });
+
+  test("that is a terminal: what is under way is drawn in place, with bars, and gone when its phase is done", () => {
+    const { screen, say } = written(true);
+    say("copy: 1 of 4", progress);
+    const bars = "copy: 1 of 4\n  █████░░░░░░░░░░░░░░░  25 %  shop.orde\n";
+    expect(screen.text).toBe(bars);
+    screen.text = "";
+    say("dump …", { phase: "dump", event: "started" });
+    expect(screen.text).toBe(`\x1b[2A\x1b[J[migration] dump …\n${bars}`);
+    screen.text = "";
+    say("copy: done", { phase: "copy", event: "finished" });
+    expect(screen.text).toBe("\x1b[2A\x1b[J[migration] copy: done\n");
+  });
 });
 
 test.each([
@@ -122,6 +184,15 @@ describe("the Job", () => {
     const everything = JSON.stringify([manifest, configMap(settings)]);
     expect(everything).not.toContain("the-password");
     expect(secret(settings, "the-password").stringData?.password).toBe("the-password");
+  });
+
+  test("of a plan needs no volume and no signing key, writes to none, and goes by itself", () => {
+    const { spec } = job(settings, { ...run, mode: "plan", dumpVolume: false });
+    const pod = spec?.template.spec;
+    expect(pod?.volumes?.find(({ name }) => name === "dump")).toEqual({ name: "dump", emptyDir: {} });
+    expect(pod?.containers[0]?.volumeMounts?.find(({ name }) => name === "dump")?.readOnly).toBe(true);
+    expect(JSON.stringify(spec)).not.toMatch(/signing/i);
+    expect(spec).toMatchObject({ activeDeadlineSeconds: 600, ttlSecondsAfterFinished: 600 });
   });
 
   test("is one at a time, begins suspended, and is not repeated by Kubernetes", () => {
@@ -223,9 +294,99 @@ test("a line that may hold a secret is not passed on, and why a login failed is"
   expect(passed.toString().trimEnd().split("\n")).toEqual([input[0], `< ${hidden}`, hidden, input[3]]);
 });
 
+describe("sizes that the Job works out", () => {
+  const directory = path.join(__dirname, "../../migration/job");
+  const shell = (jobs: number, call: string) =>
+    execFileSync("bash", [
+      "--norc",
+      "-c",
+      `TARGET_DATABASE=x JOBS=${jobs}; for part in common copy index; do . "${directory}/$part.sh"; done; ${call}`,
+    ])
+      .toString()
+      .trim();
+
+  test.each([
+    [2, 10 * 2 ** 20, 16 * 2 ** 20],
+    [2, 800 * 2 ** 20, 50 * 2 ** 20],
+    [4, 2 ** 40, 256 * 2 ** 20],
+  ])("%d jobs copy %d bytes in chunks of %d", (jobs, total, chunk) => {
+    expect(Number(shell(jobs, `chunk_bytes ${total}`))).toBe(chunk);
+  });
+
+  test.each([
+    [2, 0, 0, ""],
+    [2, 512 * 2 ** 20, 500, "-c maintenance_work_mem=65536kB -c max_parallel_maintenance_workers=0"],
+    [2, 2 * 2 ** 30, 2000, "-c maintenance_work_mem=262144kB -c max_parallel_maintenance_workers=1"],
+    [1, 64 * 2 ** 30, 16_000, "-c maintenance_work_mem=1048576kB -c max_parallel_maintenance_workers=4"],
+  ])("%d jobs build indexes in %d bytes and %d thousandths of a core with: %s", (jobs, memory, cores, settings) => {
+    expect(shell(jobs, `index_settings ${memory} ${cores}`)).toBe(settings);
+  });
+});
+
 test("no script turns tracing on", () => {
   const directory = path.join(__dirname, "../../migration/job");
   for (const file of fs.readdirSync(directory)) {
     expect(fs.readFileSync(path.join(directory, file), "utf8")).not.toMatch(/set -[a-z]*x|xtrace/);
   }
+});
+
+describe("growth is over", () => {
+  const cluster = (readyInstances: number, synchronous?: { number: number }): ClusterObject => ({
+    spec: synchronous === undefined ? {} : { postgresql: { synchronous } },
+    status: { phase: "Creating a new replica", readyInstances, instanceNames: ["db-1", "db-2", "db-3"] },
+  });
+  const replica = (name: string, state = "streaming", sync = "async", behind: number | null = 0) => ({
+    name,
+    state,
+    sync,
+    behind,
+  });
+
+  test("when all instances are ready and all replicas stream", () => {
+    expect(progress(1, cluster(1), { replicas: [], copies: [] }).settled).toBe(true);
+    const { settled, line } = progress(3, cluster(3), { replicas: [replica("db-2"), replica("db-3")], copies: [] });
+    expect(settled).toBe(true);
+    expect(line).toBe("3 of 3 instances ready, 2 of 2 replicas streaming");
+  });
+
+  test("not while a replica is copied, which streams too, by another name", () => {
+    const { settled, waitsForCheckpoint, line } = progress(2, cluster(1), {
+      replicas: [replica("db-2-join")],
+      copies: [{ phase: "streaming database files", done: 41_200_000, total: 120_000_000 }],
+    });
+    expect(settled).toBe(false);
+    expect(waitsForCheckpoint).toBe(false);
+    expect(line).toBe(
+      "1 of 2 instances ready, 0 of 1 replicas streaming; a replica is copied: streaming database files 41.2 MB of 120.0 MB; " +
+        "Creating a new replica",
+    );
+  });
+
+  test("not while the copy of a replica waits for a checkpoint", () => {
+    const copies = [{ phase: "waiting for checkpoint to finish", done: 0, total: null }];
+    const { settled, waitsForCheckpoint } = progress(2, cluster(1), { replicas: [], copies });
+    expect([settled, waitsForCheckpoint]).toEqual([false, true]);
+  });
+
+  test("not while one catches up", () => {
+    const { settled, line } = progress(2, cluster(2), {
+      replicas: [replica("db-2", "catchup", "async", 1_500_000)],
+      copies: [],
+    });
+    expect(settled).toBe(false);
+    expect(line).toContain("db-2: catchup, 1.5 MB behind");
+  });
+
+  test("not while commits do not wait for a replica although they shall", () => {
+    const asynchronous = progress(2, cluster(2, { number: 1 }), { replicas: [replica("db-2")], copies: [] });
+    expect(asynchronous.settled).toBe(false);
+    expect(asynchronous.line).toContain("0 of 1 synchronous");
+    const replicas = [replica("db-2", "streaming", "quorum")];
+    expect(progress(2, cluster(2, { number: 1 }), { replicas, copies: [] }).settled).toBe(true);
+  });
+
+  test("not while there are too many", () => {
+    const { settled } = progress(2, cluster(3), { replicas: [replica("db-2"), replica("db-3")], copies: [] });
+    expect(settled).toBe(false);
+  });
 });

@@ -230,6 +230,7 @@ export class KubernetesProvider implements Provider {
       );
     }
     const news = unwrap(request.news);
+    const state = unwrap(request.state);
     if (!preview && this.server === undefined) throw this.unreachableError();
     if (preview && (this.server === undefined || containsUnknown(news) || (await this.find(news)) === undefined))
       return request.news;
@@ -247,7 +248,10 @@ export class KubernetesProvider implements Provider {
       } catch (error) {
         if (!isNotFound(error)) throw error; // Deleted by someone else: the apply makes it again.
       }
-      const wanted = keepIgnored(news, current, request.ignoreChanges);
+      // A patch answers for its own fields alone, whoever made the object.
+      if (current !== undefined && !preview && !isPatch(type, news) && news.kind !== "CustomResourceDefinition")
+        current = await this.adoptCreatedFields(path, current, fieldManager);
+      const wanted = keepIgnored(news, current, request.ignoreChanges, fieldManager);
       if (current !== undefined && news.kind === "CustomResourceDefinition") {
         const resourceVersion = part(current, "metadata").resourceVersion ?? null;
         const metadata = { ...part(toApi(wanted), "metadata"), resourceVersion };
@@ -256,7 +260,6 @@ export class KubernetesProvider implements Provider {
           fieldManager,
         });
       } else {
-        if (current !== undefined && !preview) await this.adoptCreatedFields(path, current, fieldManager);
         const force = this.force(news, preview, current);
         live = await this.apply(resource, wanted, fieldManager, { ...query, force });
       }
@@ -280,6 +283,8 @@ export class KubernetesProvider implements Provider {
         checkpoint(request.news, last, fieldManager),
       );
     }
+    const before = fieldManagerOf(isObject(state.__inputs) ? state.__inputs : {}, state);
+    if (!preview && before !== fieldManager) await this.relinquish(resource, news, before);
     return checkpoint(request.news, live, fieldManager);
   }
 
@@ -298,17 +303,11 @@ export class KubernetesProvider implements Provider {
     const [namespace, name = ""] = id.includes("/") ? id.split("/") : [undefined, id];
     const path = objectPath(resource, namespace, name);
     if (isPatch(type, inputs)) {
-      // A patch is undone by giving up its fields: applying nothing does that.
-      const nothing = {
-        apiVersion: inputs.apiVersion ?? "",
-        kind: inputs.kind ?? "",
-        metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
-      };
       const current = await this.connected.request("GET", path).catch((error: unknown) => {
         if (isNotFound(error)) return undefined;
         throw error;
       });
-      if (current !== undefined) await this.apply(resource, nothing, fieldManagerOf(inputs, state), { force: "true" });
+      if (current !== undefined) await this.relinquish(resource, inputs, fieldManagerOf(inputs, state));
       return;
     }
     const policy = part(part(inputs, "metadata"), "annotations")["pulumi.com/deletionPropagationPolicy"];
@@ -402,6 +401,14 @@ export class KubernetesProvider implements Provider {
       });
   }
 
+  /** Gives up a manager's fields, by applying none: those that nobody else manages go, or back to their defaults. */
+  private async relinquish(resource: Resource, object: Properties, fieldManager: string): Promise<void> {
+    const { name, namespace } = identity(object);
+    const { apiVersion = "", kind = "" } = object;
+    const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
+    await this.apply(resource, { apiVersion, kind, metadata }, fieldManager, {});
+  }
+
   /** Whether an apply takes fields from other managers. */
   private force(inputs: Properties, preview: boolean, current?: Properties): string {
     const annotated = part(part(inputs, "metadata"), "annotations")["pulumi.com/patchForce"];
@@ -412,9 +419,9 @@ export class KubernetesProvider implements Provider {
   }
 
   /** An object made by POST belongs to `pulumi-kubernetes`; before the first apply its fields go over to the apply's manager. */
-  private async adoptCreatedFields(path: string, current: Properties, fieldManager: string): Promise<void> {
+  private async adoptCreatedFields(path: string, current: Properties, fieldManager: string): Promise<Properties> {
     const created = createdFields(current);
-    if (created === undefined) return;
+    if (created === undefined) return current;
     const entries = managedFields(current);
     const own = entries.find((entry) => entry.manager === fieldManager && entry.operation === "Apply");
     const merged: Properties = {
@@ -425,7 +432,7 @@ export class KubernetesProvider implements Provider {
     };
     const rest = entries.filter((entry) => entry !== created && entry !== own);
     const resourceVersion = part(current, "metadata").resourceVersion ?? null;
-    await this.connected.request("PATCH", path, {
+    return this.connected.request("PATCH", path, {
       type: "application/json-patch+json",
       content: [
         { op: "test", path: "/metadata/resourceVersion", value: resourceVersion },
@@ -553,28 +560,61 @@ function renameKeys(value: Value, pattern: RegExp, from: string, to: string): Va
   );
 }
 
-/** The annotations that steer the wait are the inputs' word, not that of whoever changed the live object. */
+/** What the live object says steers the wait, and the inputs before it; whether to wait at all is the inputs' word alone. */
 function annotationsOf(inputs: Properties, live: Properties): Properties {
   const wanted = part(part(inputs, "metadata"), "annotations");
   const metadata = part(live, "metadata");
-  return { metadata: { ...metadata, annotations: { ...part(metadata, "annotations"), ...wanted } } };
+  const annotations = { ...part(metadata, "annotations") };
+  delete annotations["pulumi.com/skipAwait"];
+  return { metadata: { ...metadata, annotations: { ...annotations, ...wanted } } };
 }
 
-/** Under ignoreChanges a field keeps its live value, so that the apply neither changes nor gives it up. */
-function keepIgnored(news: Properties, current: Properties | undefined, ignored: readonly string[]): Properties {
+/**
+ * What is applied under ignoreChanges. A field that others manage and this manager does not is left to them; any other keeps
+ * its live value, so that the apply neither changes it nor gives it up.
+ */
+function keepIgnored(
+  news: Properties,
+  current: Properties | undefined,
+  ignored: readonly string[],
+  fieldManager: string,
+): Properties {
   if (current === undefined || ignored.length === 0) return news;
   const copy = structuredClone(news);
-  const visit = (path: string, wanted: Properties, live: Properties): void => {
-    for (const [key, value] of Object.entries(wanted)) {
-      const here = path === "" ? key : `${path}.${key}`;
-      const there = live[key];
-      if (isIgnored(here, ignored)) {
-        if (there !== undefined) wanted[key] = prune(there, value);
-      } else if (isObject(value) && isObject(there)) visit(here, value, there);
-    }
-  };
-  visit("", copy, current);
+  const entries = managedFields(current);
+  for (const path of ignored) {
+    const keys = path.split(".");
+    const managed = (ours: boolean) =>
+      entries.some(
+        (entry) =>
+          (entry.manager === fieldManager) === ours &&
+          at(
+            part(entry, "fieldsV1"),
+            keys.map((key) => `f:${key}`),
+          ) !== undefined,
+      );
+    const live = managed(false) && !managed(true) ? null : at(current, keys);
+    if (live !== undefined) put(copy, keys, live);
+  }
   return copy;
+}
+
+function at(object: Value, keys: readonly string[]): Value | undefined {
+  return keys.reduce<Value | undefined>((value, key) => (isObject(value) ? value[key] : undefined), object);
+}
+
+/** Sets a field, or removes it with null. */
+function put(object: Properties, [key = "", ...rest]: readonly string[], value: Value): void {
+  const inner = object[key];
+  if (rest.length === 0) {
+    if (value === null) Reflect.deleteProperty(object, key);
+    else object[key] = value;
+  } else if (isObject(inner)) put(inner, rest, value);
+  else if (value !== null) {
+    const made: Properties = {};
+    object[key] = made;
+    put(made, rest, value);
+  }
 }
 
 function fieldManagerOf(inputs: Properties, state: Properties | undefined): string {

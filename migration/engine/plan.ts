@@ -1,0 +1,125 @@
+import { humanBytes, type MigrationEvent } from "./events";
+
+/** Blockers stop a migration in its preflight; warnings come along changed, or want a decision; the rest is good to know. */
+export const severities = ["blocker", "warning", "info"] as const;
+export type Severity = (typeof severities)[number];
+
+/** One thing that was found, and what to do about it. */
+export interface Finding {
+  readonly severity: Severity;
+  readonly text: string;
+  readonly next?: string;
+}
+
+/** How much there is to move, in bytes. */
+export interface Sizes {
+  readonly database: number;
+  /** With what is stored apart (TOAST). */
+  readonly tables: number;
+  readonly indexes: number;
+  readonly largeObjects: number;
+  /** Of tables and materialized views. */
+  readonly count: number;
+  readonly largest: readonly {
+    readonly table: string;
+    readonly bytes: number;
+    readonly indexes: number;
+    /** As the server last counted; null: never. */
+    readonly rows: number | null;
+  }[];
+}
+
+/** Who is connected to the source's database now. */
+export interface Client {
+  readonly application: string;
+  readonly user: string;
+  readonly connections: number;
+  /** Of these, in a transaction or a query. */
+  readonly busy: number;
+}
+
+/** A sample of the largest table, read through the network to the Job, and hashed on the source. */
+export interface Measured {
+  readonly table: string;
+  readonly sampleBytes: number;
+  readonly readMilliseconds: number;
+  readonly hashMilliseconds: number;
+}
+
+/** What follows from the sizes and the sample. Seconds and bytes. */
+export interface Estimate {
+  /** Absent where nothing could be timed. */
+  readonly seconds?: { readonly copy: number; readonly index: number; readonly verify: number };
+  /** How the seconds were worked out. */
+  readonly how: string;
+  readonly targetBytes: number;
+  readonly dumpBytes: number;
+  readonly walBytes: number;
+}
+
+/** What a migration would meet. */
+export interface Plan {
+  readonly findings: readonly Finding[];
+  readonly sizes?: Sizes;
+  readonly clients?: readonly Client[];
+  readonly measured?: Measured;
+  readonly estimate?: Estimate;
+}
+
+/** A plan from what the Job said. */
+export function planOf(events: readonly MigrationEvent[]): Plan {
+  const fact = (name: string) => events.findLast((one) => one.event === "fact" && one.name === name)?.value;
+  const sizes = fact("sizes") as Sizes | undefined;
+  const clients = fact("clients") as readonly Client[] | undefined;
+  const measured = fact("measured") as Measured | undefined;
+  const findings = events.flatMap(({ event, severity, text = "", next }): Finding[] =>
+    event === "finding" && severity !== undefined
+      ? [{ severity, text, ...(next === undefined || next === "" ? {} : { next }) }]
+      : [],
+  );
+  return {
+    findings: severities.flatMap((severity) => findings.filter((one) => one.severity === severity)),
+    ...(sizes === undefined ? {} : { sizes, estimate: estimateOf(sizes, measured) }),
+    ...(clients === undefined ? {} : { clients }),
+    ...(measured === undefined ? {} : { measured }),
+  };
+}
+
+/** The plan where nothing is left to do. */
+export function donePlan(database: string): Plan {
+  return {
+    findings: [
+      {
+        severity: "info",
+        text: `the migration into ${database} is finished, so nothing is left to plan`,
+        next: "`npm run migration -- status` and `report` say what was done.",
+      },
+    ],
+  };
+}
+
+/** Rules of thumb: what is read is written too, and an index is read, sorted, written and logged. */
+const copyFactor = 2;
+const indexFactor = 4;
+
+function estimateOf(sizes: Sizes, measured: Measured | undefined): Estimate {
+  const data = sizes.tables + sizes.largeObjects;
+  const bytes = { targetBytes: sizes.database, dumpBytes: Math.round(data / 3), walBytes: data + sizes.indexes };
+  if (measured === undefined) {
+    return { ...bytes, how: "The largest table is below 1 MB, which takes seconds, or did not answer within 20 s." };
+  }
+  const { table, sampleBytes, readMilliseconds, hashMilliseconds } = measured;
+  const readRate = (sampleBytes / readMilliseconds) * 1000;
+  const hashRate = (sampleBytes / hashMilliseconds) * 1000;
+  return {
+    ...bytes,
+    seconds: {
+      copy: (copyFactor * data) / readRate,
+      index: (indexFactor * sizes.indexes) / readRate,
+      verify: data / hashRate,
+    },
+    how:
+      `By a sample of ${table}: ${humanBytes(sampleBytes)} came to the Job at ${humanBytes(Math.round(readRate))}/s and were hashed at ${humanBytes(Math.round(hashRate))}/s, one stream each. ` +
+      `Copy: twice the reading, since it is written too. Indexes: ${indexFactor} times the reading of their size. Replicas and a slow disk of the target come on top; migrationJobs shortens it where there are cores.`,
+  };
+}

@@ -1,0 +1,135 @@
+# The copy: into a database of our own beside the target's empty one, so that the target is untouched until everything is proven.
+# Definitions first, then the rows in chunks, JOBS at a time, read in the frozen snapshot; indexes and the rest are index.sh's.
+# shellcheck shell=bash disable=SC2034 # the parts share their variables
+
+# What a schema dump is made with, here and for the comparison.
+DEFINITIONS=(--schema-only --exclude-extension=pg_stat_statements --no-subscriptions --no-tablespaces --lock-wait-timeout=60000)
+
+copy() {
+  begin copy
+  local exists left
+  COPIED=
+  exists=$(sql target_admin -v d="$STAGING" <<<"SELECT count(*) FROM pg_database WHERE datname = :'d';")
+  if [[ $exists == 1 && $(recall restored_position) == "$SOURCE_POSITION" ]]; then
+    # What that run had to say stands in the state, the phases that said it are not repeated.
+    recall warnings >>"$WORK/warnings"
+    sort -u -o "$WORK/warnings" "$WORK/warnings"
+    forget_chunks
+    COPIED=whole
+    finish "an earlier run copied all of it, and the source has not changed since"
+    return
+  fi
+  remember restored_position ""
+  # Ours: preflight refused any other. The name is remembered before the database is made.
+  remember staging "$STAGING"
+  pg_dump -d "service=source" -Fc "${DEFINITIONS[@]}" --snapshot="$SNAPSHOT" -f "$WORK/definitions"
+  list_definitions
+  if [[ $exists == 1 && $(planned_position) == "$SOURCE_POSITION" ]]; then
+    COPIED=partly
+    carry_roles
+    # What that run left in the middle of a chunk; a chunk cannot be committed twice in any case.
+    sql staging -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()" >/dev/null
+    note "the source has not changed since an earlier run, so the copy goes on: $(sql staging -c "SELECT format('%s of %s chunks are done', count(*) FILTER (WHERE done), count(*)) FROM (SELECT bool_and(c.number IS NOT NULL) AS done FROM naytife_migration_copy.piece LEFT JOIN naytife_migration_copy.copied c USING (number) GROUP BY chunk) AS chunks")"
+  else
+    sql target_admin -v d="$STAGING" <<<'SET client_min_messages = warning; DROP DATABASE IF EXISTS :"d" WITH (FORCE);'
+    carry_roles
+    create_staging
+    # What only a superuser may own is restored as postgres: data wrappers before the rest.
+    if [[ -s $WORK/list.before ]]; then pg_restore -d "service=staging" --exit-on-error --no-owner -L "$WORK/list.before" "$WORK/definitions"; fi
+    pg_restore -d "service=staging" --exit-on-error --section=pre-data -L "$WORK/list.rest" "$WORK/definitions"
+    sql source -v position="$SOURCE_POSITION" -v chunk="$(chunk_bytes "$SOURCE_BYTES")" -f "$SCRIPTS/chunks.sql" | sql staging
+  fi
+  copy_progress
+  watched copy_progress copy_rows
+  left=$(sql staging -c "SELECT count(*) FROM naytife_migration_copy.piece LEFT JOIN naytife_migration_copy.copied c USING (number) WHERE c.number IS NULL")
+  [[ $left == 0 ]] || fail "$left pieces of tables were not copied" "Run \`pulumi up\` again."
+  sql source -f "$SCRIPTS/sequences.sql" | sql staging >/dev/null
+  still_frozen
+  finish "$(sql staging -c "SELECT coalesce(sum(rows), 0) || ' rows' FROM naytife_migration_copy.copied WHERE number > 0"), $(human "$(sql staging -c "SELECT pg_database_size(current_database())")")"
+}
+
+# chunk_bytes TOTAL: how much of the source one transaction copies: enough of them to keep all jobs busy to the end, none so big that a killed run loses much.
+chunk_bytes() {
+  local bytes=$(($1 / (8 * JOBS)))
+  if ((bytes < 16777216)); then bytes=16777216; elif ((bytes > 268435456)); then bytes=268435456; fi
+  echo "$bytes"
+}
+
+# The source's position that the staging database was planned at; empty where there is no plan. Plan and position are committed together, after the definitions.
+planned_position() {
+  sql staging -c "SELECT obj_description(to_regnamespace('naytife_migration_copy'), 'pg_namespace')"
+}
+
+# forget_chunks: the records of the copy are no part of the database.
+forget_chunks() {
+  sql staging -c "DROP SCHEMA IF EXISTS naytife_migration_copy CASCADE"
+}
+
+create_staging() {
+  # The locale is the target's, with one thing mended: the full-text parser goes by LC_CTYPE whatever the provider, and where that is C it takes every letter and
+  # sign beyond ASCII for a letter, so that stored tsvector columns come out changed (docs/decisions/migration-ctype.md).
+  sql target_admin -v like="$TARGET_DATABASE" -v staging="$STAGING" <<'SQL' | sql target_admin
+SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L %s;', :'staging', pg_encoding_to_char(encoding), datcollate, CASE WHEN datlocprovider = 'b' AND datctype = 'C' THEN datlocale ELSE datctype END,
+  CASE datlocprovider WHEN 'b' THEN format('LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', datlocale)
+                      WHEN 'i' THEN format('LOCALE_PROVIDER icu ICU_LOCALE %L', datlocale) || coalesce(format(' ICU_RULES %L', daticurules), '')
+                      ELSE 'LOCALE_PROVIDER libc' END)
+  FROM pg_database WHERE datname = :'like';
+SQL
+  # The operator makes this extension in every database by itself; made by us first, its attempt cannot collide with the restore.
+  if [[ $(sql target_admin -c "SELECT current_setting('shared_preload_libraries') ~ 'pg_stat_statements'") == t ]]; then
+    sql staging -c 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public' 2>/dev/null || sql staging -c 'SELECT FROM pg_extension' >/dev/null
+  fi
+}
+
+# list_definitions: what only a superuser may own, in lists of its own: data wrappers come before the rest, event triggers and publications after it.
+list_definitions() {
+  local entry='^[0-9]+; [0-9]+ [0-9]+ '
+  pg_restore -l "$WORK/definitions" >"$WORK/list"
+  grep -E "${entry}FOREIGN DATA WRAPPER " "$WORK/list" >"$WORK/list.before" || true
+  grep -E "${entry}(EVENT TRIGGER|PUBLICATION|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA|COMMENT (- )?(EVENT TRIGGER|PUBLICATION)) |${entry}COMMENT - (EVENT TRIGGER|PUBLICATION) " "$WORK/list" >"$WORK/list.after" || true
+  grep -vxFf <(cat "$WORK/list.before" "$WORK/list.after") "$WORK/list" >"$WORK/list.rest"
+}
+
+# copy_rows: every chunk that is not done yet, JOBS at a time, the largest first. Where one fails, none is begun after it.
+copy_rows() {
+  local queue worker workers=() status=0
+  sql staging -F ' ' -c "SELECT chunk, jsonb_agg(to_jsonb(p) ORDER BY number) FROM naytife_migration_copy.piece p LEFT JOIN naytife_migration_copy.copied c USING (number)
+    WHERE c.number IS NULL GROUP BY chunk ORDER BY sum(bytes) DESC, chunk" >"$WORK/chunks"
+  exec {queue}<"$WORK/chunks"
+  for ((worker = 0; worker < JOBS; worker++)); do
+    copy_from "$queue" &
+    workers+=($!)
+  done
+  # Each by its id: `wait -n` misses one of two that end at once.
+  for worker in "${workers[@]}"; do wait "$worker" || status=$?; done
+  return "$status"
+}
+
+# copy_from QUEUE: one worker. The workers share QUEUE's position, so they read it one at a time; a lock is had by who opened it, so each opens it for itself.
+copy_from() {
+  local lock chunk pieces
+  exec {lock}>"$WORK/chunks.lock"
+  # What is left goes unread if this worker fails.
+  # shellcheck disable=SC2064 # expanded now: at the exit they may be gone
+  trap "flock $lock; cat <&$1 >/dev/null" EXIT
+  while flock "$lock" && read -r chunk pieces <&"$1"; do
+    flock -u "$lock"
+    if [[ $chunk == 0 ]]; then copy_large_objects; else copy_chunk "$pieces"; fi
+  done
+}
+
+# copy_chunk PIECES: one transaction. The source's session writes a script with the rows in it, whose COMMIT comes only when all was read: what breaks off leaves nothing.
+copy_chunk() {
+  sql source -v snapshot="$SNAPSHOT" -v pieces="$1" -f "$SCRIPTS/chunk.sql" | sql staging
+}
+
+# copy_large_objects: they come with their owners, rights and comments, which a schema dump leaves out. Not in one transaction: each takes a lock.
+copy_large_objects() {
+  until [[ $(sql staging -c "SELECT count(lo_unlink(oid)) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 1000) AS left_by_an_earlier_run") == 0 ]]; do :; done
+  pg_dump -d "service=source" -Fc --compress=none --data-only --large-objects --exclude-table='*.*' --snapshot="$SNAPSHOT" --lock-wait-timeout=60000 | pg_restore -d "service=staging" --exit-on-error
+  sql staging -c "INSERT INTO naytife_migration_copy.copied SELECT 0, count(*) FROM pg_largeobject_metadata"
+}
+
+copy_progress() {
+  sql staging -v phase="$PHASE" -f "$SCRIPTS/progress.sql"
+}

@@ -1,0 +1,177 @@
+/**
+ * The Cluster is loaded as a lone instance and grows to its full size in the same `up`; whatever is done to the stack after that, its instances
+ * stay: the same pods, the same synchronous replication. Each test goes on where the one before it ended.
+ */
+import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { openStack } from "../../local/engine/stack";
+import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
+import { bringUpLegacy } from "../../local/legacy/legacy";
+import { localStackConfig } from "../../local/stack-config";
+import { clusterName } from "./cluster";
+import { kubectl, psqlInPod } from "./kubectl";
+
+const name = clusterName("growth");
+const namespace = "naytife";
+const minutes = 60_000;
+const clusterResource = "cluster.postgresql.cnpg.io/naytife-postgres";
+const full = { instances: "2", synchronousReplicas: "1", dataDurability: "required" };
+
+let cluster: EmbeddedCluster;
+let scratch: string;
+let stack: Stack;
+
+/** A backend of its own for each state that a test begins with. */
+async function open(backend: string, config: Record<string, string> = {}): Promise<Stack> {
+  return openStack({
+    stack: "local",
+    stateDirectory: scratch,
+    backend: pathToFileURL(join(scratch, backend)).href,
+    config: { ...(await localStackConfig(cluster)), ...full, ...config },
+  });
+}
+
+const log: string[] = [];
+const quietly = { onOutput: (text: string) => log.push(text), color: "never" } as const;
+
+const field = async (path: string, ...args: string[]) =>
+  (await kubectl(cluster, ["-n", namespace, "get", ...args, "-o", `jsonpath=${path}`])).trim();
+const inTarget = async (sql: string) =>
+  psqlInPod(
+    cluster,
+    { namespace, name: await field("{.status.currentPrimary}", clusterResource), user: "postgres" },
+    "postgres",
+    sql,
+  );
+
+const inSource = async (sql: string) =>
+  psqlInPod(cluster, { namespace, name: "deploy/postgres", user: "naytife" }, "naytifedb", sql);
+
+/** What must not change: how many instances shall be there, who confirms commits, which pods run, and which of them streams. */
+async function instances(): Promise<Record<"wanted" | "synchronous" | "pods" | "replicas", string>> {
+  const pods = '{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{"\\n"}{end}';
+  return {
+    wanted: await field("{.spec.instances}", clusterResource),
+    synchronous: await field("{.spec.postgresql.synchronous}", clusterResource),
+    pods: await field(pods, "pod", "-l", "cnpg.io/podRole=instance"),
+    replicas: await inTarget("SELECT application_name, state, sync_state FROM pg_stat_replication ORDER BY 1"),
+  };
+}
+
+let grown: Awaited<ReturnType<typeof instances>>;
+
+jest.setTimeout(3 * minutes);
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), "naytife-growth-"));
+  await down({ name }); // What an interrupted run left.
+  cluster = await up({ name });
+  await bringUpLegacy({ ...cluster, namespace, size: "10MB", seed: 7, image: cluster.legacyImage });
+}, 10 * minutes);
+
+afterAll(async () => {
+  rmSync(scratch, { recursive: true, force: true });
+  await down({ name });
+}, 2 * minutes);
+
+/** What the source knows of its user's password. */
+let password: string;
+
+test(
+  "a migration that fails leaves a lone instance that waits for nobody",
+  async () => {
+    stack = await open("first");
+    password = await inSource("SELECT rolpassword FROM pg_authid WHERE rolname = 'naytife'");
+    await inSource("ALTER ROLE naytife PASSWORD 'changed-meanwhile'");
+    await expect(stack.up(quietly)).rejects.toThrow(/cannot log in to the source/);
+    expect(await instances()).toMatchObject({ wanted: "1", synchronous: "", replicas: "" });
+  },
+  5 * minutes,
+);
+
+test(
+  "the next up loads it, then lets the Cluster grow, and ends when all instances stream",
+  async () => {
+    await inSource(`ALTER ROLE naytife PASSWORD '${password}'`);
+    const { outputs } = await stack.up(quietly);
+    grown = await instances();
+    expect(grown).toMatchObject({
+      wanted: "2",
+      synchronous: '{"dataDurability":"required","failoverQuorum":true,"method":"any","number":1}',
+      replicas: "naytife-postgres-2|streaming|quorum",
+    });
+    // The replica was begun only after the last row was verified.
+    const completed = Date.parse(await inTarget("SELECT completed FROM naytife_migration.marker"));
+    const joined = await field(
+      "{.items[0].metadata.creationTimestamp}",
+      "persistentvolumeclaim",
+      "-l",
+      "cnpg.io/instanceName=naytife-postgres-2",
+    );
+    expect(Date.parse(joined)).toBeGreaterThanOrEqual(completed - 1000); // Kubernetes counts whole seconds.
+    const safe = outputs.migrationTimeToSafe?.value as { seconds: number; instances: number };
+    expect(safe.instances).toBe(2);
+    const began = Date.parse(
+      await inTarget("SELECT min(started) FROM naytife_migration.phase JOIN naytife_migration.marker USING (run)"),
+    );
+    expect(safe.seconds).toBeGreaterThan((completed - began) / 1000);
+    expect(JSON.parse(await inTarget("SELECT time_to_safe FROM naytife_migration.marker"))).toEqual(safe);
+    process.stderr.write(
+      `verified after ${((completed - began) / 1000).toFixed(1)} s, all instances streamed after ${safe.seconds} s\n`,
+    );
+  },
+  20 * minutes,
+);
+
+test("up again, with a refresh, changes nothing", async () => {
+  const changed: string[] = [];
+  const onEvent = ({ resourcePreEvent: event }: EngineEvent) => {
+    if (event !== undefined && !["same", "refresh", "read"].includes(event.metadata.op))
+      changed.push(`${event.metadata.op} ${event.metadata.urn}`);
+  };
+  await stack.up({ ...quietly, refresh: true, onEvent });
+  expect(changed).toEqual([]);
+  expect(await instances()).toEqual(grown);
+});
+
+test("a lost state, and another setting of the Cluster, leave its size and what was recorded", async () => {
+  const recorded = await inTarget("SELECT time_to_safe FROM naytife_migration.marker");
+  stack = await open("second", { logMinDurationStatement: "2000" });
+  await stack.up(quietly);
+  expect(await field("{.spec.postgresql.parameters.log_min_duration_statement}", clusterResource)).toBe("2000");
+  expect(await instances()).toEqual(grown);
+  expect(await inTarget("SELECT time_to_safe FROM naytife_migration.marker")).toBe(recorded);
+  stack = await open("second");
+  await stack.up(quietly);
+  expect(await field("{.spec.postgresql.parameters.log_min_duration_statement}", clusterResource)).toBe("1000");
+  expect(await instances()).toEqual(grown);
+});
+
+test("one more instance is one up, and the others stay", async () => {
+  await inTarget("CHECKPOINT"); // Else the copy waits for one that is spread over minutes.
+  stack = await open("second", { instances: "3" });
+  await stack.up(quietly);
+  const more = await instances();
+  expect(more).toMatchObject({ wanted: "3", synchronous: grown.synchronous });
+  expect(more.pods).toContain(grown.pods);
+  expect(more.replicas).toBe("naytife-postgres-2|streaming|quorum\nnaytife-postgres-3|streaming|quorum");
+  grown = more;
+});
+
+test("destroying the patch alone leaves its size", async () => {
+  const { resources } = (await stack.exportStack()).deployment as { resources: { urn: string }[] };
+  const patch = resources.find(({ urn }) => urn.endsWith("::naytife-postgres-size"))!.urn;
+  await stack.destroy({ ...quietly, target: [patch], targetDependents: true });
+  expect(await instances()).toEqual(grown);
+});
+
+test("switching the migration off leaves its size, and on again", async () => {
+  for (const migrationEnabled of ["false", "true"]) {
+    stack = await open("second", { instances: "3", migrationEnabled });
+    await stack.up(quietly);
+    expect(await instances()).toEqual(grown);
+  }
+});
