@@ -273,7 +273,7 @@ function wayBackWords({ retainedUntil, retainEnded }: Status): string | undefine
 }
 
 function sourceWords({ source, state, retainEnded }: Status, namespace: string): string {
-  if (retainEnded !== undefined) return "left sealed; npm run migration -- finish says how to delete what is left of it";
+  if (retainEnded !== undefined) return "left sealed; npm run migration -- finish says how to delete it";
   const release = `docs/migration.md, "Letting the source go", opens it`;
   switch (source) {
     case "open":
