@@ -452,7 +452,7 @@ export class Engine {
             ? `there is no Secret ${name} in namespace ${namespace}`
             : `Secret ${name} has no key ${key}`,
           nothingChanged,
-          `It must hold the ${whose} password.`,
+          `It must hold the ${whose} password.${whose === "source's" ? " Where there is no old database to move, set migrationEnabled to false." : ""}`,
         );
       }
     }
