@@ -6,7 +6,7 @@ set -euo pipefail
 
 SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export SCRIPTS
-for part in common preflight freeze dump roles copy index verify cutover plan rollback; do
+for part in common preflight freeze dump roles copy index verify online cutover plan rollback; do
   # shellcheck source=/dev/null
   . "$SCRIPTS/$part.sh"
 done
@@ -21,12 +21,32 @@ esac
 CHILD=
 DUMPER=
 HOLDER=
+# How many tables are locked on the source.
+LOCKED=
+# Whether the application goes on writing while the copy is made.
+: "${MIGRATION_MODE:=offline}"
+# What makes a session of the source read the snapshot of an online copy, while there is one.
+IN_SNAPSHOT=()
+# Whether this run keeps WAL on the source.
+PUBLISHED=
+# Which rows are compared.
+ROWS=whole
 # What default_transaction_read_only was on the source before this run froze it; empty until then.
 FROZEN_FROM=
 mkdir -p "$WORK"
 umask 077
 : >"$WORK/warnings"
 exec 2> >(redact | tee -a "$WORK/stderr")
+
+# move_frozen: everything up to the switch, with the source read-only from the beginning. online.sh has the other way.
+move_frozen() {
+  freeze
+  dump_beside
+  copy
+  index
+  await_dump
+  verify
+}
 
 # Whatever ends the run early, the source goes back to work, unless it is killed outright; then the next run or the documented command does it.
 on_exit() {
@@ -49,7 +69,7 @@ on_exit() {
     verify) untouched="A comparison changes neither side." ;;
     plan) untouched="A plan changes neither side." ;;
     rollback) untouched=$(undo_rollback) ;;
-    *) untouched=$(undo_freeze) ;;
+    *) untouched=$(undo_freeze && undo_publish) ;;
     esac
     local reason
     reason=$(printf '"text":%s,"untouched":%s,"next":%s' "$(json_string "$what")" "$(json_string "$untouched")" "$(json_string "$next")")
@@ -70,12 +90,7 @@ open_connections
 case $MODE in
 migrate)
   preflight
-  freeze
-  dump_beside
-  copy
-  index
-  await_dump
-  verify
+  if [[ $MIGRATION_MODE == online ]]; then move_online; else move_frozen; fi
   cut_over
   event finished-all "$TARGET_DATABASE holds the data"
   ;;

@@ -48,6 +48,14 @@ $signature$;
 -- as it was signed.
 ALTER TABLE naytife_migration.state ADD COLUMN IF NOT EXISTS returned jsonb;
 ALTER TABLE naytife_migration.marker ADD COLUMN IF NOT EXISTS rolled_back timestamptz, ADD COLUMN IF NOT EXISTS rollback jsonb;
+-- An online run. `publisher`: it made, or was about to make, its role, publication and slots on the source, which must not stay. `change`: which rows changed while
+-- they were copied, by their keys as their columns' text; no key: all rows of the table.
+ALTER TABLE naytife_migration.state ADD COLUMN IF NOT EXISTS publisher text;
+CREATE TABLE IF NOT EXISTS naytife_migration.change (
+  target_database text NOT NULL,
+  relation text NOT NULL,
+  key jsonb
+);
 -- What was read on either side and is compared; emptied when the comparison is over.
 CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.fact (
   target_database text NOT NULL,
