@@ -152,6 +152,7 @@ const rules = {
   migrationSourceUser: identifier,
   migrationSourceSecret: dnsName,
   migrationSourceSecretKey: secretKey,
+  migrationMode: oneOf("offline", "online"),
   migrationJobs: integer(1, 32),
   migrationDumpStorage: bytes,
 };

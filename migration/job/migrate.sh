@@ -69,7 +69,7 @@ on_exit() {
     verify) untouched="A comparison changes neither side." ;;
     plan) untouched="A plan changes neither side." ;;
     rollback) untouched=$(undo_rollback) ;;
-    *) untouched=$(undo_freeze && undo_publish) ;;
+    *) untouched=$(undo_freeze; undo_publish) ;;
     esac
     local reason
     reason=$(printf '"text":%s,"untouched":%s,"next":%s' "$(json_string "$what")" "$(json_string "$untouched")" "$(json_string "$next")")

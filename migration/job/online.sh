@@ -11,8 +11,8 @@ move_online() {
   await_dump
   verify
   catch_up
+  FROZEN_AT=$(date +%s%3N)
   freeze
-  FROZEN_AT=$(date +%s%N)
   prove
 }
 
@@ -222,7 +222,8 @@ unpublish() {
     if answer=$(sql source -f "$SCRIPTS/unpublish.sql" 2>&1); then
       PUBLISHED=
       remember publisher "" || true
-      return
+      # Said, since a bare `return` gives the exit handler what there was before it.
+      return 0
     fi
     # Its reader needs a moment to leave.
     sleep 0.2
@@ -235,4 +236,44 @@ unpublish() {
 undo_publish() {
   if [[ -z $PUBLISHED || $(cut_over_done 2>/dev/null) == 1 ]] || unpublish 2>/dev/null; then return 0; fi
   echo "Replication slots naytife_migration and naytife_migration_proof may still be on the source, where they keep its WAL until the next run, or until: SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'naytife\_migration%';"
+}
+
+# The report names every table's rows and hash, by which a rollback knows that the old database is as it was left. To read all of it takes as long as it is large,
+# so it is read after the switch, in the sealed source, by sessions that were there before nobody could come any more.
+
+# stand_by_to_count: opens them.
+stand_by_to_count() {
+  local worker session
+  COUNTERS=() COUNTER_INPUTS=()
+  for ((worker = 0; worker < JOBS; worker++)); do
+    mkfifo "$WORK/count.$worker"
+    sql source -v workers="$JOBS" -v worker="$worker" -v hash="$HASH" <"$WORK/count.$worker" >"$WORK/counted.$worker" &
+    COUNTERS+=($!)
+    exec {session}>"$WORK/count.$worker"
+    COUNTER_INPUTS+=("$session")
+    echo "SELECT 'there';" >&"$session"
+  done
+  for ((worker = 0; worker < JOBS; worker++)); do
+    until [[ -s $WORK/counted.$worker ]]; do sleep 0.02; done
+  done
+}
+
+# count_source: has them read, and puts what they found into the report. Only for conditions: the data is where it should be, and nothing may fail the run.
+count_source() {
+  local session counter
+  for session in "${COUNTER_INPUTS[@]}"; do
+    # Told to end: other programs of this run may hold the other end open too.
+    { cat "$SCRIPTS/row-hash.sql" "$SCRIPTS/hashes.sql" && echo '\q'; } >&"$session" || return 1
+    exec {session}>&-
+  done
+  note "the old database's rows are counted for the report; the new one is in use"
+  for counter in "${COUNTERS[@]}"; do
+    while kill -0 "$counter" 2>/dev/null; do
+      progress "$(sed -n 's/^{"bytes" : \([0-9]*\),.*/\1/p' "$WORK"/counted.* | awk '{ sum += $1 } END { printf "%d", sum }')" "$SOURCE_TABLE_BYTES" "bytes" "the old database"
+      sleep 1
+    done
+    wait "$counter" || return 1
+  done
+  tail -qn +2 "$WORK"/counted.* | sql target_admin -v target="$TARGET_DATABASE" -v side=final -f "$SCRIPTS/gather.sql" || return 1
+  sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/counted.sql"
 }

@@ -6,6 +6,8 @@ SET log_min_duration_statement = -1;
 SET log_min_error_statement = panic;
 -- It waits for a VACUUM or an index build of a table, while nobody waits for it.
 SET lock_timeout = '60s';
+-- No event trigger of the source's has a say in it, nor writes of it.
+SET session_replication_role = replica;
 BEGIN;
 CREATE ROLE naytife_migration LOGIN REPLICATION CONNECTION LIMIT 3 PASSWORD :'verifier';
 SELECT format('ALTER ROLE naytife_migration VALID UNTIL %L;', clock_timestamp() + interval '48 hours') \gexec

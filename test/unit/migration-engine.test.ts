@@ -182,7 +182,7 @@ describe("the Job", () => {
     }
     const everything = JSON.stringify([manifest, configMap(settings)]);
     expect(everything).not.toContain("the-password");
-    expect(secret(settings, "the-password").stringData?.password).toBe("the-password");
+    expect(secret(settings, "the-password", "another").stringData?.password).toBe("the-password");
   });
 
   test("of a plan needs no volume and no signing key, writes to none, and goes by itself", () => {
