@@ -28,7 +28,7 @@ SQL
   drop_replaced || warn_late "the target's old empty database is still there as $REPLACED"
   sql owner -c "SELECT 1" >/dev/null 2>&1 || warn_late "the application's role $TARGET_OWNER cannot log in to $TARGET_DATABASE any more"
   if [[ $MIGRATION_MODE == online ]]; then count_source || warn_late "the rows of the old database were not counted after the switch, so a rollback cannot tell whether somebody wrote to it since"; fi
-  sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target'; UPDATE naytife_migration.phase SET finished = clock_timestamp() WHERE run = '$RUN' AND phase = 'cut over';" ||
+  sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target'; DELETE FROM naytife_migration.change WHERE target_database = :'target'; UPDATE naytife_migration.phase SET finished = clock_timestamp() WHERE run = '$RUN' AND phase = 'cut over';" ||
     note "the working tables of the migration could not be cleared"
 }
 

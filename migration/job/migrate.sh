@@ -20,6 +20,7 @@ rollback) AGAIN="\`npm run migration -- rollback\` again: it does what is left."
 esac
 CHILD=
 DUMPER=
+FOLLOWER=
 HOLDER=
 # How many tables are locked on the source.
 LOCKED=
@@ -60,7 +61,7 @@ on_exit() {
     what=$(cat "$WORK/failure" 2>/dev/null || { echo "phase $PHASE ended with status $status: "; grep -v '^{' "$WORK/stderr" | tail -n 5; })
     next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run $AGAIN")
   fi
-  for group in $CHILD $DUMPER; do
+  for group in $CHILD $DUMPER $FOLLOWER; do
     end_group "$group"
     wait "$group" 2>/dev/null
   done
@@ -81,7 +82,7 @@ on_exit() {
 }
 trap on_exit EXIT
 trap 'fail "phase $PHASE was ended from outside (the pod was asked to stop)" "Run $AGAIN"' INT TERM
-# The dump, which runs beside everything else, has failed and has said why.
+# What runs beside everything else, the dump or the follower of an online run, has failed and has said why.
 trap 'exit 1' USR1
 
 # A rollback has the source under a name that no client knows.

@@ -5,6 +5,7 @@
 
 move_online() {
   publish
+  follow_beside
   dump_beside
   copy
   index
@@ -87,8 +88,36 @@ log_in_from_target() {
   { subscription && echo "BEGIN; CREATE SUBSCRIPTION naytife_migration CONNECTION :'connection' PUBLICATION naytife_migration_none WITH (create_slot = false, slot_name = NONE, enabled = false, copy_data = false); ROLLBACK;"; } | subscribe target_admin 2>&1
 }
 
+# follow_beside: takes in every few seconds which rows have changed, and ends the run before the source's disk is full of WAL. stop_following: politely, since what it has read it
+# must write down.
+follow_beside() {
+  rm -f "$WORK/enough"
+  beside follow_or_tell
+  FOLLOWER=$!
+}
+follow_or_tell() {
+  trap 'tell_failure $? "following the source"' EXIT
+  local kept look
+  while :; do
+    drain_proof
+    kept=$(sql source -c "SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))::bigint FROM pg_replication_slots WHERE slot_name IN ('naytife_migration', 'naytife_migration_proof')")
+    ((kept <= (SOURCE_BYTES > 5000000000 ? SOURCE_BYTES : 5000000000))) ||
+      fail "the source has written $(human "$kept") of WAL since the copy began, and keeps all of it for the copy" "Run \`pulumi up\` again when less is written, or set migrationMode to offline."
+    for look in 1 2 3 4 5; do
+      if [[ -e $WORK/enough ]]; then return; fi
+      sleep 1
+    done
+  done
+}
+stop_following() {
+  : >"$WORK/enough"
+  wait "$FOLLOWER" || exit 1
+  FOLLOWER=
+}
+
 # excuse_what_moves_on: sequences are not in a snapshot, and a table that was emptied since looks empty in it. Both are compared in the freeze.
 excuse_what_moves_on() {
+  stop_following
   drain_proof
   sql target_admin -v target="$TARGET_DATABASE" <<'SQL'
 DELETE FROM naytife_migration.fact f WHERE target_database = :'target' AND side IN ('source', 'target')

@@ -208,6 +208,7 @@ const refusals: [string, StackName, Record<string, string>, string[], string][] 
     ["activeDatabase", "migrationEnabled"],
     "while migrationEnabled",
   ],
+  ["a mode of the migration that is none", "local", { migrationMode: "live" }, ["migrationMode"], "offline or online"],
   ["no port", "local", { migrationSourcePort: "0" }, ["migrationSourcePort"], "65535"],
 ];
 
