@@ -79,7 +79,9 @@ export function secret(settings: Settings, password: string, replicationPassword
     stringData: {
       username: temporaryRole,
       password,
-      ...(settings.mode === "online" ? { replicationPassword, replicationVerifier: scramVerifier(replicationPassword) } : {}),
+      ...(settings.mode === "online"
+        ? { replicationPassword, replicationVerifier: scramVerifier(replicationPassword) }
+        : {}),
     },
   };
 }

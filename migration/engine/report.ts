@@ -43,7 +43,10 @@ export function renderReport(report: MigrationReport): string {
   if (online != null) {
     const { snapshot, freeze, changedRows, tables: changed, frozenSeconds } = online;
     facts.push(
-      ["online", `all rows compared as of WAL position ${code(snapshot)}; ${changedRows} rows of the ${changed.length} tables that changed until ${code(freeze)}, in the freeze`],
+      [
+        "online",
+        `all rows compared as of WAL position ${code(snapshot)}; ${changedRows} rows of the ${changed.length} tables that changed until ${code(freeze)}, in the freeze`,
+      ],
       ["frozen", `${frozenSeconds} s before the switch`],
     );
   }

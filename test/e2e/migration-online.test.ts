@@ -27,7 +27,10 @@ async function up(onLine?: (line: string) => void, settings = online): Promise<O
 }
 
 /** Does `what` once, at the first line that matches. */
-function at(pattern: RegExp, what: () => Promise<unknown>): { onLine: (line: string) => void; done: () => Promise<unknown> } {
+function at(
+  pattern: RegExp,
+  what: () => Promise<unknown>,
+): { onLine: (line: string) => void; done: () => Promise<unknown> } {
   let doing: Promise<unknown> | undefined;
   return {
     onLine: (line) => {
@@ -127,7 +130,12 @@ test("a source whose wal_level is replica is refused, and nothing is changed", a
         ],
       },
     },
-    { apiVersion: "v1", kind: "Service", metadata: { name: "plain" }, spec: { selector: labels, ports: [{ port: 5432 }] } },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "plain" },
+      spec: { selector: labels, ports: [{ port: 5432 }] },
+    },
   ];
   const text = objects.map((object) => JSON.stringify(object)).join("\n---\n");
   await kubectl(fixture.target, ["-n", fixture.namespace, "apply", "-f", "-"], text);
@@ -141,7 +149,9 @@ test("a source whose wal_level is replica is refused, and nothing is changed", a
 
 test("a row that the copy lost while it caught up is found in the freeze; the source goes on, and no slot stays there", async () => {
   const changed = at(/copy …/, () =>
-    fixture.legacy("UPDATE naytife_schema.customers SET email = 'x' || email WHERE id IN (SELECT id FROM naytife_schema.customers ORDER BY id LIMIT 3)"),
+    fixture.legacy(
+      "UPDATE naytife_schema.customers SET email = 'x' || email WHERE id IN (SELECT id FROM naytife_schema.customers ORDER BY id LIMIT 3)",
+    ),
   );
   // Whether the change comes before or after: a row that is not there is not updated.
   const damaged = at(/catch up …/, () =>
@@ -155,7 +165,9 @@ test("a row that the copy lost while it caught up is found in the freeze; the so
     damaged.onLine(line);
   });
   await Promise.all([changed.done(), damaged.done()]);
-  expect(errors).toMatch(/changed rows naytife_schema\.customers: other contents, rows is \d+ in the source and \d+ in the copy/);
+  expect(errors).toMatch(
+    /changed rows naytife_schema\.customers: other contents, rows is \d+ in the source and \d+ in the copy/,
+  );
   expect(errors).toContain("The source takes writes again");
   expect(code).toBe(1);
   expect(await leftOnSource()).toBe("");
@@ -171,7 +183,9 @@ test("killed outright while it catches up: its slots are taken away by the next 
   const during = at(/copy …/, () => fixture.legacy(changes));
   // A TRUNCATE waits for the dump, which has its locks until it is whole.
   const emptied = at(/dump: /, () =>
-    fixture.legacy("TRUNCATE naytife_schema.dropped_columns; INSERT INTO naytife_schema.dropped_columns (id, v) VALUES (1, 'anew')"),
+    fixture.legacy(
+      "TRUNCATE naytife_schema.dropped_columns; INSERT INTO naytife_schema.dropped_columns (id, v) VALUES (1, 'anew')",
+    ),
   );
   const second = await up((line) => {
     during.onLine(line);
@@ -191,15 +205,23 @@ test("killed outright while it catches up: its slots are taken away by the next 
   expect(counted("no_primary_key")).toBe(9);
   expect(counted("by_status")).toBe(650);
   expect(
-    await fixture.primary("SELECT concat_ws(' ', max(salary), (SELECT count(*) FROM naytife_schema.page_views WHERE path = '/changed'), (SELECT lo_get(910001, 0, 7))) FROM naytife_schema.employees"),
+    await fixture.primary(
+      "SELECT concat_ws(' ', max(salary), (SELECT count(*) FROM naytife_schema.page_views WHERE path = '/changed'), (SELECT lo_get(910001, 0, 7))) FROM naytife_schema.employees",
+    ),
   ).toBe("401 99 \\x6368616e676564");
 
   await until("the first order in the new database", 60, async () =>
-    (await fixture.primary("SELECT count(*) FROM naytife_schema.orders WHERE note = 'next'")) === "0" ? undefined : true,
+    (await fixture.primary("SELECT count(*) FROM naytife_schema.orders WHERE note = 'next'")) === "0"
+      ? undefined
+      : true,
   );
   const [before, after] = [await stopWriter(old), await stopWriter(next)];
-  const gap = Math.min(...after.acknowledged.map(({ at: when }) => when.getTime())) - Math.max(...before.acknowledged.map(({ at: when }) => when.getTime()));
-  process.stderr.write(`no order was acknowledged for ${gap} ms, ${report.online?.frozenSeconds ?? "?"} s of them from the freeze to the switch\n`);
+  const gap =
+    Math.min(...after.acknowledged.map(({ at: when }) => when.getTime())) -
+    Math.max(...before.acknowledged.map(({ at: when }) => when.getTime()));
+  process.stderr.write(
+    `no order was acknowledged for ${gap} ms, ${report.online?.frozenSeconds ?? "?"} s of them from the freeze to the switch\n`,
+  );
   // By hand, on a quiet machine, 5 s.
   expect(gap).toBeLessThan(30_000);
   expect(before.acknowledged.length).toBeGreaterThan(100);
@@ -213,7 +235,9 @@ test("nothing of the online mode stays on either side, and the old database was 
   expect(await leftOnSource()).toBe("");
   expect(await fixture.primary("SELECT count(*) FROM pg_subscription")).toBe("0");
   expect(await fixture.primary("SELECT count(*) FROM naytife_migration.change", "postgres")).toBe("0");
-  expect(await fixture.primary("SELECT tgenabled FROM pg_trigger WHERE tgname IN ('always', 'replica') ORDER BY tgname")).toBe("A\nR");
+  expect(
+    await fixture.primary("SELECT tgenabled FROM pg_trigger WHERE tgname IN ('always', 'replica') ORDER BY tgname"),
+  ).toBe("A\nR");
   const restarts = ["-o", "jsonpath={.items[*].status.containerStatuses[*].restartCount}"];
   expect(await fixture.k("get", "pods", "-l", "app=postgres", ...restarts)).toBe("0");
 });

@@ -200,10 +200,16 @@ describe("status", () => {
   });
 
   test("an online run that was killed left slots on the source, and what that means is said", async () => {
-    const record = { ...nothing, state: { ...state, publisher: "naytife_migration" }, phases: [phase("catch up", false)] };
+    const record = {
+      ...nothing,
+      state: { ...state, publisher: "naytife_migration" },
+      phases: [phase("catch up", false)],
+    };
     const answer = judge(record, silent);
     expect(answer).toMatchObject({ state: "stopped", slots: true, source: "open" });
-    expect(words(answer, await settingsOf())).toMatch(/naytife_migration_proof keep the source's WAL, which fills its disk/);
+    expect(words(answer, await settingsOf())).toMatch(
+      /naytife_migration_proof keep the source's WAL, which fills its disk/,
+    );
   });
 
   test("a run that was killed left its source as the target remembers it", () => {
