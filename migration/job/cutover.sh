@@ -3,7 +3,6 @@
 
 cut_over() {
   begin "cut over"
-  if [[ $MIGRATION_MODE == online ]]; then stand_by_to_count; fi
   # The source first: were it the other way round, a crash in between would leave both open to writers.
   seal_source
   still_frozen

@@ -103,3 +103,16 @@ BEGIN
   END LOOP;
 END
 $body$;
+
+-- What changed up to `upto`, in pieces of five hundred keys that one statement finds; without keys where all rows of the table may have.
+CREATE OR REPLACE FUNCTION naytife_migration.changed_pieces(target text, upto bigint) RETURNS TABLE (relation text, part bigint, keys jsonb) LANGUAGE sql STABLE AS $body$
+  WITH relation AS (
+    SELECT c.relation, bool_or(key IS NULL) AS whole FROM naytife_migration.change c WHERE target_database = target GROUP BY 1
+  )
+  SELECT r.relation, 0, NULL::jsonb FROM relation r WHERE whole
+  UNION ALL
+  SELECT k.relation, k.part, jsonb_agg(k.key)
+    FROM (SELECT d.relation, d.key, (row_number() OVER (PARTITION BY d.relation ORDER BY d.key) - 1) / 500 AS part
+            FROM (SELECT DISTINCT c.relation, c.key FROM naytife_migration.change c JOIN relation r USING (relation) WHERE target_database = target AND NOT whole AND number <= upto) AS d) AS k
+   GROUP BY 1, 2
+$body$;

@@ -12,6 +12,7 @@ move_online() {
   await_dump
   verify
   catch_up
+  stand_by_to_count
   FROZEN_AT=$(date +%s%3N)
   freeze
   prove
@@ -140,7 +141,6 @@ drain_some() {
 # catch_up: what was written meanwhile is applied, until that takes less than a second. The source's vacuum has its freedom again, as the snapshot is let go.
 catch_up() {
   begin "catch up"
-  local mark behind
   release_locks
   IN_SNAPSHOT=()
   # They would do on the copy what they have done on the source, and what comes with the stream.
@@ -150,21 +150,67 @@ SELECT format('ALTER TABLE ONLY %s DISABLE TRIGGER %I;', tgrelid::regclass, tgna
 SQL
   { subscription && echo "CREATE SUBSCRIPTION naytife_migration CONNECTION :'connection' PUBLICATION naytife_migration WITH (create_slot = false, slot_name = 'naytife_migration', copy_data = false, run_as_owner = true, disable_on_error = true, synchronous_commit = off);"; } | subscribe staging
   nearly_there
+  settle_changes
   refresh_views
   same_definitions
   nearly_there
   finish "$(human "$(sql source -c "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '$SNAPSHOT_AT')::bigint")") of WAL since the copy's snapshot"
 }
 
+# settle_changes: where many rows have changed, those that are at rest are compared now, so that what the freeze has to compare is what changed lately, however long the
+# copy took. The copy is read when it has all that was on the source when that was read: equal rows can differ only by a change that is told later.
+settle_changes() {
+  local round side upto many mark
+  for round in 1 2 3; do
+    many=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT count(*) FROM naytife_migration.change WHERE target_database = :'target' AND key IS NOT NULL;")
+    if ((many < SETTLE_FROM)); then return; fi
+    note "$many changes of rows are compared, before clients have to wait for it (round $round)"
+    upto=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT max(number) FROM naytife_migration.change WHERE target_database = :'target';")
+    write_changed "$upto" true
+    watched true read_changed source
+    mark=$(sql source -c "SELECT pg_current_wal_insert_lsn()")
+    until [[ $(applied "$mark") == 0 ]]; do sleep 0.5; done
+    watched true read_changed staging
+    for side in source target; do cat "$WORK/settled.$side".* | sql target_admin -v target="$TARGET_DATABASE" -v side="$side" -f "$SCRIPTS/gather.sql"; done
+    sql target_admin -v target="$TARGET_DATABASE" -v upto="$upto" -f "$SCRIPTS/settled.sql"
+    nearly_there
+  done
+}
+# How many changes are left to the freeze at most, where the application grants a pause.
+SETTLE_FROM=5000
+
+# write_changed UPTO APART: the scripts that compare what changed, one for each worker.
+write_changed() {
+  local worker
+  for ((worker = 0; worker < JOBS; worker++)); do
+    sql target_admin -v target="$TARGET_DATABASE" -v workers="$JOBS" -v worker="$worker" -v upto="$1" -v apart="$2" -f "$SCRIPTS/changed.sql" >"$WORK/changed.$worker"
+  done
+}
+read_changed() {
+  local worker side=$1 child children=() status=0
+  if [[ $1 == staging ]]; then side=target; fi
+  for ((worker = 0; worker < JOBS; worker++)); do
+    sql "$1" -v hash="$HASH" -f "$SCRIPTS/row-hash.sql" -f "$WORK/changed.$worker" >"$WORK/settled.$side.$worker" &
+    children+=($!)
+  done
+  for child in "${children[@]}"; do wait "$child" || status=$?; done
+  return "$status"
+}
+
 # nearly_there: waits until what is written is applied within a second.
 nearly_there() {
-  local mark behind
+  local mark behind least='' since=$SECONDS
   while :; do
     drain_proof
     mark=$(sql source -c "SELECT pg_current_wal_lsn()")
     sleep 0.5
     behind=$(applied "$mark")
     if [[ $behind == 0 ]]; then return; fi
+    if [[ -z $least ]] || ((behind < least)); then
+      least=$behind since=$SECONDS
+    elif ((SECONDS - since > 1800)); then
+      fail "the copy does not catch up: for half an hour it was never nearer than $(human "$least") to what is written on the source" "The target's log says whether it reaches the source. Run \`pulumi up\` again when less is written, or set migrationMode to offline."
+    fi
     progress "$(sql source -c "SELECT pg_wal_lsn_diff('$mark', '$SNAPSHOT_AT')::bigint - $behind")" "$(sql source -c "SELECT pg_wal_lsn_diff('$mark', '$SNAPSHOT_AT')::bigint")" "bytes of WAL"
     sleep 1
   done
@@ -196,16 +242,17 @@ same_definitions() {
 # prove: in the freeze. What is left of the changes is applied, what could not be followed is copied, and what was not compared in the snapshot is compared.
 prove() {
   begin prove
-  local behind children=() child status=0 worker
+  local behind='' since=$SECONDS children=() child status=0
   # A commit: with it all that was committed before is on the source's disk, and so in the stream.
   FREEZE_AT=$(sql source_admin -c "SELECT pg_logical_emit_message(true, 'naytife_migration', 'freeze')")
-  while :; do
+  until [[ $behind == 0 ]]; do
     behind=$(applied "$FREEZE_AT")
-    if [[ $behind == 0 ]]; then break; fi
-    sleep 0.1
+    ((SECONDS - since < 60)) || fail "the last changes did not arrive within a minute" "The target's log says why. Run \`pulumi up\` again."
   done
   drain_proof "$FREEZE_AT"
-  unpublish
+  # All at once: clients wait.
+  unpublish &
+  children+=($!)
   { sql source -f "$SCRIPTS/sequences.sql" | sql staging >/dev/null; } &
   children+=($!)
   { sql source -f "$SCRIPTS/followed.sql" -f "$SCRIPTS/recopy.sql" | sql staging; } &
@@ -216,6 +263,7 @@ prove() {
   fi
   for child in "${children[@]}"; do wait "$child" || status=$?; done
   ((status == 0)) || exit "$status"
+  PUBLISHED=
   sql staging -f "$WORK/triggers"
   if ((VIEWS_MILLISECONDS < 1000)); then
     sql staging -f "$WORK/refresh"
@@ -229,14 +277,15 @@ prove() {
 
 # compare_changes: definitions, facts and sequences wholly, of the rows those that changed since the snapshot.
 compare_changes() {
-  local worker
+  local whole
   PROVED_FROM=$(source_position)
   sql source -f "$SCRIPTS/followed.sql" -f <(echo "SELECT format('INSERT INTO naytife_migration.change VALUES (%L, %L);', :'target', target) FROM (:followed) AS f WHERE NOT followed;") -v target="$TARGET_DATABASE" | sql target_admin
-  for ((worker = 0; worker < JOBS; worker++)); do
-    sql target_admin -v target="$TARGET_DATABASE" -v workers="$JOBS" -v worker="$worker" -f "$SCRIPTS/changed.sql" >"$WORK/changed.$worker"
-  done
+  write_changed 9223372036854775807 false
   ROWS=changed AMCHECK=0
+  # The report tells how long the comparison of all rows took.
+  whole=$VERIFY_MILLISECONDS
   read_sides staging
+  VERIFY_MILLISECONDS=$whole
   judge_sides staging
   CHANGED=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT format('%s changed rows of %s tables equal', sum((value ->> 'rows')::bigint), count(*)) FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target' AND kind = 'changed rows';")
 }

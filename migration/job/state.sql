@@ -54,7 +54,8 @@ ALTER TABLE naytife_migration.state ADD COLUMN IF NOT EXISTS publisher text;
 CREATE TABLE IF NOT EXISTS naytife_migration.change (
   target_database text NOT NULL,
   relation text NOT NULL,
-  key jsonb
+  key jsonb,
+  number bigint GENERATED ALWAYS AS IDENTITY
 );
 -- What was read on either side and is compared; emptied when the comparison is over.
 CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.fact (

@@ -61,8 +61,10 @@ read_sides() {
   sql target_admin -v target="$TARGET_DATABASE" -v rows="$ROWS" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target' AND (:'rows' = 'whole' OR kind NOT IN ('table', 'refreshed rows', 'text order', 'index order', 'letter case', 'character class', 'text search', 'unique text index') AND side <> 'check');"
   rm -rf "$WORK/facts"
   mkdir -p "$WORK/facts"
-  SOURCE_TABLE_BYTES=$(table_bytes source)
-  TARGET_TABLE_BYTES=$(table_bytes "$1")
+  if [[ $ROWS == whole ]]; then
+    SOURCE_TABLE_BYTES=$(table_bytes source)
+    TARGET_TABLE_BYTES=$(table_bytes "$1")
+  fi
   TO_READ=$((SOURCE_TABLE_BYTES + TARGET_TABLE_BYTES))
   if [[ $AMCHECK == 1 ]]; then TO_READ=$((TO_READ + $(sql "$1" -c "SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't', 'i')"))); fi
   began=$(date +%s%N)
