@@ -59,8 +59,8 @@ publish() {
   answer=$(hold "CREATE_REPLICATION_SLOT naytife_migration LOGICAL pgoutput EXPORT_SNAPSHOT;") || fail "the source gave no replication slot: ${answer##*ERROR: }" "Let long transactions end, then run \`pulumi up\` again."
   read -r _ SNAPSHOT_AT SNAPSHOT _ <<<"$answer"
   IN_SNAPSHOT=(-c "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" -c "SET TRANSACTION SNAPSHOT '$SNAPSHOT'")
-  # No other run can go on from it.
-  SOURCE_POSITION="online $RUN"
+  # No other run can go on from it; a rollback knows the source by the beginning.
+  SOURCE_POSITION="$(source_position | cut -d. -f1,2).$RUN"
   followed=$(count_tables "followed")
   again=$(count_tables "NOT followed")
   finish "$followed tables are followed from $SNAPSHOT_AT on, $again are copied again in the freeze"
