@@ -252,9 +252,8 @@ export class Engine {
     const owned = {
       ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: this.names.job, uid: job.metadata.uid }],
     };
-    const [password, replicationPassword] = [randomBytes(24), randomBytes(24)].map((bytes) =>
-      bytes.toString("base64url"),
-    ) as [string, string];
+    const newPassword = () => randomBytes(24).toString("base64url");
+    const password = newPassword();
     const schema = fs.readFileSync(path.join(__dirname, "..", "job", "state.sql"), "utf8");
     const until = new Date(Date.now() + temporaryRoleHours * 3_600_000).toISOString();
     // A plan remembers nothing.
@@ -281,7 +280,7 @@ export class Engine {
       () => core.deleteNamespacedConfigMap({ name, namespace }),
       () => core.createNamespacedConfigMap({ namespace, body: map }),
     );
-    const credentials = secret(this.settings, password, replicationPassword);
+    const credentials = secret(this.settings, password, newPassword());
     Object.assign(credentials.metadata ?? {}, owned);
     await replace(
       () => core.deleteNamespacedSecret({ name, namespace }),

@@ -153,12 +153,13 @@ test("a row that the copy lost while it caught up is found in the freeze; the so
       "UPDATE naytife_schema.customers SET email = 'x' || email WHERE id IN (SELECT id FROM naytife_schema.customers ORDER BY id LIMIT 3)",
     ),
   );
-  // Whether the change comes before or after: a row that is not there is not updated.
-  const damaged = at(/catch up …/, () =>
-    fixture.primary(
-      "SET session_replication_role = replica; DELETE FROM naytife_schema.customers WHERE id = (SELECT min(id) FROM naytife_schema.customers)",
-      "naytifedb_migration",
-    ),
+  // As soon as the copy follows the source. Whether the change comes before or after: a row that is not there is not updated.
+  const psql = "psql -XAtq -v ON_ERROR_STOP=1 -d naytifedb_migration";
+  const followed = "SELECT 1 FROM pg_subscription WHERE subname = 'naytife_migration'";
+  const damage = "DELETE FROM naytife_schema.customers WHERE id = (SELECT min(id) FROM naytife_schema.customers)";
+  const script = `until [ -n "$(${psql} -c "${followed}")" ]; do sleep 0.1; done; ${psql} -c "SET session_replication_role = replica; ${damage}"`;
+  const damaged = at(/index …/, () =>
+    fixture.k("exec", "naytife-postgres-1", "-c", "postgres", "--", "timeout", "100", "bash", "-c", script),
   );
   const { code, errors } = await up((line) => {
     changed.onLine(line);
