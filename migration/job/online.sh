@@ -43,7 +43,12 @@ check_replication() {
 # publish: from here on the source keeps the changes for us. The slots come last: what they are read with must be there before.
 publish() {
   begin publish
-  local answer followed again
+  local answer followed again frozen
+  frozen=$(recall source_freeze)
+  if [[ -n $frozen ]]; then
+    note "the source, which an earlier run froze, takes writes again"
+    thaw_source "$frozen"
+  fi
   remember publisher naytife_migration
   PUBLISHED=yes
   sql target_admin -f "$SCRIPTS/decoder.sql"
@@ -51,7 +56,7 @@ publish() {
   answer=$(sql source -f "$SCRIPTS/followed.sql" -f "$SCRIPTS/publish.sql" 2>&1) || fail "the source's tables could not be published: ${answer##*ERROR: }" "If a session holds a table, let it finish, then run \`pulumi up\` again."
   answer=$(log_in_from_target) || fail "the target's server cannot follow the source's changes: ${answer##*ERROR: }" "Let the target's pods log in to $SOURCE_HOST:$SOURCE_PORT (network policies, pg_hba.conf of the source), or set migrationMode to offline."
   # Each waits for the transactions that are under way. The proof's is the earlier one, so that it misses nothing that the copy's snapshot lacks.
-  watched waiting_progress sql source -c "SET statement_timeout = '10min'" -c "SELECT pg_create_logical_replication_slot('naytife_migration_proof', 'pgoutput')" >/dev/null ||
+  watched waiting_progress sql source -o /dev/null -c "SET statement_timeout = '10min'" -c "SELECT pg_create_logical_replication_slot('naytife_migration_proof', 'pgoutput')" ||
     fail "the source gave no replication slot within 10 minutes" "A slot begins when every transaction has ended that was open before: SELECT * FROM pg_stat_activity WHERE xact_start < now() - interval '1 minute'. Then run \`pulumi up\` again."
   # Its snapshot lives as long as this session does nothing else.
   coproc HOLDER_SESSION { exec psql "service=source replication=database" -X -A -t -q -F ' ' -v ON_ERROR_STOP=1 2>&1; }
@@ -73,20 +78,18 @@ waiting_progress() {
   progress "$(sql source_admin -c "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL")" null "transactions are under way, whose end the slot waits for"
 }
 
-# subscribe PUBLICATION OPTIONS: a subscription in the database that standard input's psql is in; the password comes from the environment, and no log has it.
-subscription() {
-  cat <<'SQL'
+# subscribe SERVICE STATEMENT: runs STATEMENT there, in which :'connection' is how the target's server logs in to the source. The password comes from the environment, and
+# our sessions on the target are logged nowhere.
+subscribe() {
+  sql "$1" -v host="$SOURCE_HOST" -v port="$SOURCE_PORT" -v database="$SOURCE_DATABASE" -v ours="naytife_migration $RUN" -f - -f <(echo "$2") <<'SQL'
 \getenv password REPLICATION_PASSWORD
 SELECT format('host=%s port=%s dbname=%s user=naytife_migration password=%s application_name=''%s'' connect_timeout=15 keepalives_idle=30 keepalives_interval=10 keepalives_count=6', :'host', :'port', :'database', :'password', :'ours') AS connection \gset
 SQL
 }
-subscribe() {
-  sql "$1" -v host="$SOURCE_HOST" -v port="$SOURCE_PORT" -v database="$SOURCE_DATABASE" -v ours="naytife_migration $RUN"
-}
 
 # log_in_from_target: whether the target's own server reaches the source, by a subscription that never comes to be. Prints why not.
 log_in_from_target() {
-  { subscription && echo "BEGIN; CREATE SUBSCRIPTION naytife_migration CONNECTION :'connection' PUBLICATION naytife_migration_none WITH (create_slot = false, slot_name = NONE, enabled = false, copy_data = false); ROLLBACK;"; } | subscribe target_admin 2>&1
+  subscribe target_admin "BEGIN; CREATE SUBSCRIPTION naytife_migration CONNECTION :'connection' PUBLICATION naytife_migration_none WITH (create_slot = false, slot_name = NONE, enabled = false, copy_data = false); ROLLBACK;" 2>&1
 }
 
 # follow_beside: takes in every few seconds which rows have changed, and ends the run before the source's disk is full of WAL. stop_following: politely, since what it has read it
@@ -148,7 +151,7 @@ catch_up() {
   sql staging <<'SQL'
 SELECT format('ALTER TABLE ONLY %s DISABLE TRIGGER %I;', tgrelid::regclass, tgname) FROM pg_trigger WHERE tgenabled IN ('A', 'R') AND NOT tgisinternal \gexec
 SQL
-  { subscription && echo "CREATE SUBSCRIPTION naytife_migration CONNECTION :'connection' PUBLICATION naytife_migration WITH (create_slot = false, slot_name = 'naytife_migration', copy_data = false, run_as_owner = true, disable_on_error = true, synchronous_commit = off);"; } | subscribe staging
+  subscribe staging "CREATE SUBSCRIPTION naytife_migration CONNECTION :'connection' PUBLICATION naytife_migration WITH (create_slot = false, slot_name = 'naytife_migration', copy_data = false, run_as_owner = true, disable_on_error = true, synchronous_commit = off);"
   nearly_there
   settle_changes
   refresh_views

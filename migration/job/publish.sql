@@ -8,6 +8,8 @@ SET log_min_error_statement = panic;
 SET lock_timeout = '60s';
 -- No event trigger of the source's has a say in it, nor writes of it.
 SET session_replication_role = replica;
+-- It may be the database's own default.
+SET default_transaction_read_only = off;
 BEGIN;
 CREATE ROLE naytife_migration LOGIN REPLICATION CONNECTION LIMIT 3 PASSWORD :'verifier';
 SELECT format('ALTER ROLE naytife_migration VALID UNTIL %L;', clock_timestamp() + interval '48 hours') \gexec
