@@ -153,6 +153,7 @@ const rules = {
   migrationSourceUser: identifier,
   migrationSourceSecret: dnsName,
   migrationSourceSecretKey: secretKey,
+  migrationMode: oneOf("offline", "online"),
   migrationJobs: integer(1, 32),
   migrationDumpStorage: bytes,
   migrationRetainDays: integer(0, 365),

@@ -40,6 +40,8 @@ export interface Status extends Retention {
   /** Why it stopped. */
   readonly why?: { readonly text: string; readonly untouched: string; readonly next: string };
   readonly source: "open" | "frozen" | "sealed";
+  /** Replication slots of an online run may be on the source, and keep its WAL. */
+  readonly slots?: true;
   readonly phases: readonly {
     readonly phase: string;
     readonly seconds: number | null;
@@ -135,6 +137,7 @@ export function judge({ marker, state, phases }: MigrationRecord, { job, said, v
   const source = sealed ? "sealed" : state?.source_freeze != null ? "frozen" : "open";
   const common = {
     source,
+    ...(state?.publisher == null ? {} : { slots: true as const }),
     phases: phases.map((one) => ({ phase: one.phase, seconds: seconds(one), detail: one.detail })),
     ...(job === undefined ? {} : { job }),
   } as const;
@@ -227,6 +230,7 @@ export function describe(answer: Status, { source, target, namespace }: Settings
   );
   line("way back", wayBackWords(answer));
   line("source", sourceWords(answer, namespace));
+  if (answer.slots === true) line("WAL", slotWords(answer));
   line("dump", dumpWords(answer.dump));
   if (answer.job !== undefined && answer.job.mode !== "migrate") {
     line(
@@ -285,6 +289,12 @@ function sourceWords({ source, state, retainEnded }: Status, namespace: string):
         ? `sealed: it stands in namespace ${namespace} as it was at the freeze and takes no connections; ${release}`
         : `sealed: it takes no connections; the next run goes on, or ${release}`;
   }
+}
+
+function slotWords({ state, job }: Status): string {
+  const what = "replication slots naytife_migration and naytife_migration_proof keep the source's WAL";
+  if (state === "running" && job?.active === true) return `${what} until the end of the run`;
+  return `${what}, which fills its disk: the next run drops them, or docs/migration.md, "Online", does`;
 }
 
 function dumpWords(dump: Status["dump"]): string | undefined {

@@ -263,7 +263,8 @@ export class Engine {
     const owned = {
       ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: this.names.job, uid: job.metadata.uid }],
     };
-    const password = randomBytes(24).toString("base64url");
+    const newPassword = () => randomBytes(24).toString("base64url");
+    const password = newPassword();
     const until = new Date(Date.now() + temporaryRoleHours * 3_600_000).toISOString();
     // A plan remembers nothing.
     const memory = [
@@ -289,7 +290,7 @@ export class Engine {
       () => core.deleteNamespacedConfigMap({ name, namespace }),
       () => core.createNamespacedConfigMap({ namespace, body: map }),
     );
-    const credentials = secret(this.settings, password);
+    const credentials = secret(this.settings, password, newPassword());
     Object.assign(credentials.metadata ?? {}, owned);
     await replace(
       () => core.deleteNamespacedSecret({ name, namespace }),

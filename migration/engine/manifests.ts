@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { V1ConfigMap, V1Job, V1PersistentVolumeClaim, V1Secret } from "@kubernetes/client-node";
+import { scramVerifier } from "./scram";
 import { bytesOf, type Settings } from "./settings";
 import type { SignedText } from "./signature";
 
@@ -68,13 +69,20 @@ export function configMap(settings: Settings): V1ConfigMap {
   };
 }
 
-export function secret(settings: Settings, password: string): V1Secret {
+/** What the Job logs in to the target by, and, of an online migration, the target to the source. */
+export function secret(settings: Settings, password: string, replicationPassword: string): V1Secret {
   return {
     apiVersion: "v1",
     kind: "Secret",
     metadata: { name: objectNames(settings).job, namespace: settings.namespace, labels: labels(settings) },
     type: "kubernetes.io/basic-auth",
-    stringData: { username: temporaryRole, password },
+    stringData: {
+      username: temporaryRole,
+      password,
+      ...(settings.mode === "online"
+        ? { replicationPassword, replicationVerifier: scramVerifier(replicationPassword) }
+        : {}),
+    },
   };
 }
 
@@ -178,6 +186,13 @@ export function job(settings: Settings, run: Run): V1Job {
               env: [
                 value("RUN", run.id),
                 value("JOBS", String(settings.jobs)),
+                value("MIGRATION_MODE", settings.mode ?? "offline"),
+                ...(settings.mode === "online"
+                  ? [
+                      fromSecret("REPLICATION_PASSWORD", names.job, "replicationPassword"),
+                      fromSecret("REPLICATION_VERIFIER", names.job, "replicationVerifier"),
+                    ]
+                  : []),
                 value("SOURCE_HOST", run.sourceHost),
                 value("SOURCE_PORT", String(source.port)),
                 value("SOURCE_DATABASE", source.database),

@@ -29,6 +29,8 @@ export interface Settings {
   };
   /** Operand image of the Job. Empty: the Cluster's own. */
   readonly image: string;
+  /** Whether the application may write while the copy is made. Offline where it is not said. */
+  readonly mode?: "offline" | "online";
   /** Chunks that are copied, tables that are dumped and compared, and indexes that are built side by side. */
   readonly jobs: number;
   readonly dump: {

@@ -73,9 +73,9 @@ remember() {
   sql target_admin -v target="$TARGET_DATABASE" -v value="$2" <<<"UPDATE naytife_migration.state SET $1 = nullif(:'value', '') WHERE target_database = :'target';"
 }
 recall() {
-  # A plan may find that no migration has ever begun.
+  # A plan may find that no migration has ever begun, or that an earlier version's did, which knew fewer fields.
   if [[ ${RECORDS:-t} != t ]]; then return; fi
-  sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT $1 FROM naytife_migration.state WHERE target_database = :'target';"
+  sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT to_jsonb(s) ->> '$1' FROM naytife_migration.state AS s WHERE target_database = :'target';"
 }
 
 # cut_over_done: 1 if this target's migration is finished, 0 if not. A COMMIT in flight is waited for; fails if it does not end, or if the target does not answer.

@@ -139,9 +139,12 @@ copy_chunk() {
 
 # copy_large_objects: they come with their owners, rights and comments, which a schema dump leaves out. Not in one transaction: each takes a lock.
 copy_large_objects() {
+  carry_large_objects
+  sql staging -c "INSERT INTO naytife_migration_copy.copied SELECT 0, count(*) FROM pg_largeobject_metadata"
+}
+carry_large_objects() {
   until [[ $(sql staging -c "SELECT count(lo_unlink(oid)) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 1000) AS left_by_an_earlier_run") == 0 ]]; do :; done
   pg_dump -d "service=source" -Fc --compress=none --data-only --large-objects --exclude-table='*.*' --snapshot="$SNAPSHOT" --lock-wait-timeout=60000 | pg_restore -d "service=staging" --exit-on-error
-  sql staging -c "INSERT INTO naytife_migration_copy.copied SELECT 0, count(*) FROM pg_largeobject_metadata"
 }
 
 copy_progress() {

@@ -55,6 +55,10 @@ preflight() {
   begin preflight
   check_both_sides
   stop_at_obstacles
+  if [[ -n $(recall publisher) ]]; then
+    note "what an online run that was cut short left on the source is taken away"
+    unpublish || fail "the replication slots of an earlier run could not be dropped, and keep the source's WAL" "In $SOURCE_DATABASE of the source: SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'naytife\_migration%'; then run \`pulumi up\` again."
+  fi
   finish "PostgreSQL $SOURCE_MAJOR → $TARGET_MAJOR, $(human "$SOURCE_BYTES")"
 }
 
@@ -69,6 +73,7 @@ check_both_sides() {
     check_room
     check_extensions
     check_contents
+    if [[ $MIGRATION_MODE == online ]]; then check_replication; fi
     # An older target, a blocker already, lacks columns that are asked for.
     if [[ $TARGET_OPEN == yes ]] && ((TARGET_MAJOR >= 17)); then
       check_locale

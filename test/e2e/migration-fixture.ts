@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
+import type { WalLevel } from "../../local/legacy/manifests";
 import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import { sharedCluster } from "./cluster";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
@@ -36,11 +37,13 @@ export interface MigrationFixture {
  * Makes both databases; the legacy one of `size`.
  *
  * @param parameters of the Cluster's PostgreSQL
+ * @param walLevel of the legacy database
  */
 export async function migrationFixture(
   name: string,
   size: string,
   parameters: Readonly<Record<string, string>> = {},
+  walLevel: WalLevel = "replica",
 ): Promise<MigrationFixture> {
   const namespace = `${name}-${Date.now().toString(36)}`;
   const storageClass = `${namespace}-local-path`;
@@ -101,7 +104,7 @@ export async function migrationFixture(
     }
   });
   const legacyTarget = { ...target, namespace };
-  await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage });
+  await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage, walLevel });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
   const settings: Settings = {
     kubeconfig: target.kubeconfig,

@@ -209,6 +209,7 @@ const refusals: [string, StackName, Record<string, string>, string[], string][] 
     "while migrationEnabled",
   ],
   ["a way back that is closed at once", "local", { migrationRetainDays: "-1" }, ["migrationRetainDays"], "365"],
+  ["a mode of the migration that is none", "local", { migrationMode: "live" }, ["migrationMode"], "offline or online"],
   ["no port", "local", { migrationSourcePort: "0" }, ["migrationSourcePort"], "65535"],
 ];
 

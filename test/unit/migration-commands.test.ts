@@ -89,9 +89,16 @@ describe("a stack's settings", () => {
         searchPath: ["naytife_schema", "public"],
       },
       image: "",
+      mode: "offline",
       jobs: 7,
       dump: { size: "10Gi", storageClass: "cnpg-oci-storage" },
       retainDays: 7,
+    });
+  });
+
+  test("say whether the application may write during the copy", async () => {
+    expect(await stackSettings({ ...choice, context: "oke", config: { migrationMode: "online" } })).toMatchObject({
+      mode: "online",
     });
   });
 
@@ -194,6 +201,19 @@ describe("status", () => {
       job: { ...job, active: false },
     });
     expect(heard).toMatchObject({ state: "stopped", phase: "preflight", why: { text: "no room", next: "grow" } });
+  });
+
+  test("an online run that was killed left slots on the source, and what that means is said", async () => {
+    const record = {
+      ...nothing,
+      state: { ...state, publisher: "naytife_migration" },
+      phases: [phase("catch up", false)],
+    };
+    const answer = judge(record, silent);
+    expect(answer).toMatchObject({ state: "stopped", slots: true, source: "open" });
+    expect(words(answer, await settingsOf())).toMatch(
+      /naytife_migration_proof keep the source's WAL, which fills its disk/,
+    );
   });
 
   test("a run that was killed left its source as the target remembers it", () => {
