@@ -37,6 +37,11 @@ export interface Settings {
     /** StorageClass of that volume. Empty: the namespace's default. */
     readonly storageClass: string;
   };
+  /** The source's host name becomes an alias of the pooler at the switch. Absent: it does not. */
+  readonly alias?: {
+    /** How long clients may be held at most. */
+    readonly holdSeconds: number;
+  };
 }
 
 /** The environment variable that carries {@link Settings} as JSON. */

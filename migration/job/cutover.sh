@@ -3,6 +3,7 @@
 
 cut_over() {
   begin "cut over"
+  hold_clients
   # The source first: were it the other way round, a crash in between would leave both open to writers.
   seal_source
   still_frozen
@@ -22,6 +23,7 @@ SQL
     sleep 0.5
   done
   PHASE="retain"
+  event switched ""
   release_locks
   # From here on nothing may fail the run: the data is where it should be.
   drop_replaced || warn_late "the target's old empty database is still there as $REPLACED"
@@ -95,7 +97,7 @@ ALTER DATABASE :"target" RENAME TO :"replaced";
 ALTER DATABASE :"staging" RENAME TO :"target";
 INSERT INTO naytife_migration.marker (target_database, run, report, sha256, signature)
   VALUES (:'target', :'run', :'report', encode(sha256(convert_to(:'report'::jsonb::text, 'UTF8')), 'hex'), naytife_migration.signature(:'report', $1)) \bind :key \g
-UPDATE naytife_migration.state SET target_closed = NULL WHERE target_database = :'target';
+UPDATE naytife_migration.state SET target_closed = NULL, clients = NULL WHERE target_database = :'target';
 COMMIT;
 SQL
 }

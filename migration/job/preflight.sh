@@ -65,6 +65,7 @@ check_both_sides() {
   check_source_server
   check_target_server
   check_target_database
+  check_alias
   if [[ $SOURCE_OPEN == yes ]]; then
     check_room
     check_extensions
@@ -75,6 +76,22 @@ check_both_sides() {
       check_collations
     fi
   fi
+}
+
+# check_alias: who comes by the source's old name after the switch comes to the target's pooler, with the name and password that he has.
+check_alias() {
+  if [[ -z ${ALIAS:-} ]]; then return; fi
+  local next="Or set migrationAlias to false: then applications are told of the new database by the Secret alone."
+  if [[ $SOURCE_DATABASE != "$TARGET_DATABASE" ]]; then
+    blocker "clients that come by $ALIAS ask for the database $SOURCE_DATABASE, and the target's is $TARGET_DATABASE" "Set databaseName to $SOURCE_DATABASE. $next"
+  fi
+  if [[ $SOURCE_USER != "$TARGET_OWNER" ]]; then
+    caution "clients that come by $ALIAS as $TARGET_OWNER, if there are any, log in by the target's password of that role" "Set databasePassword to the one that they have."
+  elif [[ $SAME_PASSWORD == no ]]; then
+    blocker "clients that come by $ALIAS as $SOURCE_USER could not log in to the target: its password is another one (Secret $TARGET_OWNER_SECRET) than the source's" \
+      "Set databasePassword to the source's (pulumi config set --secret databasePassword), then \`pulumi up\`. $next"
+  fi
+  caution "after the switch $ALIAS leads to a pooler that takes TLS alone: clients whose URL says sslmode=disable will be refused" "Have them say sslmode=require, or prefer. What the pooler's mode means for sessions: docs/migration.md, \"The old host name\"."
 }
 
 check_names() {

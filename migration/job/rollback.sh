@@ -172,6 +172,7 @@ terminate_opened() {
 # hold_target: from here on nobody's write to the target is acknowledged, until it is given back or the switch is made.
 hold_target() {
   begin hold
+  hold_clients
   close_target
   lock_side target
   hold "LOCK TABLE ONLY pg_catalog.pg_largeobject IN SHARE MODE;" >/dev/null || fail "the target's large objects could not be locked within a minute" "If a client holds them, end it (SELECT * FROM pg_stat_activity), then run this again."
