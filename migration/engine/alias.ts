@@ -16,9 +16,9 @@ import type { Settings } from "./settings";
 const poolerPods = { "cnpg.io/poolerName": names.pooler };
 const poolerPort = "pgbouncer";
 
-/** How often is looked, in milliseconds, and how long the pooler's pods may take to go. */
+/** How often is looked, in milliseconds, and how long the pooler's pods may take to come or to go. */
 const pause = 500;
-const goLimit = 60_000;
+const limit = 60_000;
 
 /** A change of an object, as RFC 6902 has it. */
 export interface Operation {
@@ -107,7 +107,8 @@ export async function foreseeAlias(kubernetes: Kubernetes, settings: Settings): 
       ? `Service ${serviceName(settings)} leads to the pooler, and nothing says where it led before`
       : undefined;
   }
-  return obstacle(service, settings);
+  const pooler = await kubernetes.pooler(names.pooler);
+  return pooler === undefined ? `there is no Pooler ${names.pooler}` : obstacle(service, settings);
 }
 
 /** Makes the second Service, by which the Job reaches the source. @throws MigrationFailure where the first cannot be made an alias */
@@ -128,6 +129,8 @@ export async function holdClients(kubernetes: Kubernetes, settings: Settings): P
   await kubernetes.pausePooler(names.pooler, true);
   // Its pods hear of it by themselves and tell nobody that they have. Who comes too early is refused by a closed database, or still served by the open one.
   await sleep(pause);
+  const ready = ({ status }: V1Pod) => status?.conditions?.some((is) => is.type === "Ready" && is.status === "True");
+  await eventually("the pooler has no pod that is ready", kubernetes, settings, (pods) => pods.some(ready));
   await turnTo("target", kubernetes, settings);
 }
 
@@ -157,20 +160,35 @@ async function turnTo(side: Side, kubernetes: Kubernetes, settings: Settings): P
 }
 
 /** Ends the pooler's pods, and with them every client that waits there; others take their place. */
-async function dropClients({ core }: Kubernetes, { namespace }: Settings): Promise<void> {
+async function dropClients(kubernetes: Kubernetes, settings: Settings): Promise<void> {
+  const { namespace } = settings;
+  const old = await poolerPodsOf(kubernetes, settings);
+  for (const { metadata } of old) {
+    const pod = { name: metadata?.name ?? "", namespace, gracePeriodSeconds: 1 };
+    await found(patiently(() => kubernetes.core.deleteNamespacedPod(pod)));
+  }
+  const ids = old.map(({ metadata }) => metadata?.uid);
+  const gone = (pods: readonly V1Pod[]) => !pods.some(({ metadata }) => ids.includes(metadata?.uid));
+  await eventually("the pooler's pods do not end", kubernetes, settings, gone);
+}
+
+async function poolerPodsOf({ core }: Kubernetes, { namespace }: Settings): Promise<V1Pod[]> {
   const labelSelector = Object.entries(poolerPods)
     .map((pair) => pair.join("="))
     .join(",");
-  const pods = async () => (await patiently(() => core.listNamespacedPod({ namespace, labelSelector }))).items;
-  const id = ({ metadata }: V1Pod) => metadata?.uid;
-  const old = await pods();
-  for (const { metadata } of old) {
-    const name = metadata?.name ?? "";
-    await found(patiently(() => core.deleteNamespacedPod({ name, namespace, gracePeriodSeconds: 1 })));
-  }
-  const until = Date.now() + goLimit;
-  while ((await pods()).some((pod) => old.some((one) => id(one) === id(pod)))) {
-    if (Date.now() > until) throw new Error(`the pooler's pods did not end within ${goLimit / 1000} s`);
+  return (await patiently(() => core.listNamespacedPod({ namespace, labelSelector }))).items;
+}
+
+/** Waits until the pooler's pods are as they should be. @throws Error `otherwise` */
+async function eventually(
+  otherwise: string,
+  kubernetes: Kubernetes,
+  settings: Settings,
+  so: (pods: readonly V1Pod[]) => boolean,
+): Promise<void> {
+  const until = Date.now() + limit;
+  while (!so(await poolerPodsOf(kubernetes, settings))) {
+    if (Date.now() > until) throw new Error(`${otherwise}, for ${limit / 1000} s`);
     await sleep(pause);
   }
 }

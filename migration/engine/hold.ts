@@ -70,7 +70,9 @@ export class Hold {
     this.end ??= setTimeout(() => {
       this.end = undefined;
       this.then("let clients go that waited too long", async () => {
-        this.say(`clients waited for ${alias.holdSeconds} s, which is the limit (migrationHoldSeconds): they are let go`);
+        this.say(
+          `clients waited for ${alias.holdSeconds} s, which is the limit (migrationHoldSeconds): they are let go`,
+        );
         // Always safe: what the source takes no write in, and the target nobody.
         await this.let(mode === "rollback" ? "target" : "source");
         await this.asked("true", "clients = NULL");

@@ -169,7 +169,7 @@ open_connections() {
     printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "$SOURCE_HOST")" "$SOURCE_PORT" "$(escape_pgpass "$SOURCE_USER")" "$(escape_pgpass "$SOURCE_PASSWORD")"
     printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "$TARGET_HOST")" "$TARGET_PORT" "$(escape_pgpass "$TARGET_USER")" "$(escape_pgpass "$TARGET_PASSWORD")"
     printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "$TARGET_HOST")" "$TARGET_PORT" "$(escape_pgpass "$TARGET_OWNER")" "$(escape_pgpass "$TARGET_OWNER_PASSWORD")"
-    printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "${ALIAS:-}")" "$SOURCE_PORT" "$(escape_pgpass "$TARGET_OWNER")" "$(escape_pgpass "$TARGET_OWNER_PASSWORD")"
+    [[ -z ${ALIAS:-} ]] || printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "$ALIAS")" "$SOURCE_PORT" "$(escape_pgpass "$TARGET_OWNER")" "$(escape_pgpass "$TARGET_OWNER_PASSWORD")"
   } >"$PGPASSFILE"
   # A password file has one line a password.
   [[ $SOURCE_PASSWORD != *[$'\r\n']* ]] || fail "the source's password holds a line break, which no password file can" "Make its Secret anew without it (a Secret made from a file often ends with one), and change the password if it is part of it."
