@@ -2,6 +2,9 @@ import type { V1Service } from "@kubernetes/client-node";
 import { keptService, obstacle, turn, turned } from "../../migration/engine/alias";
 import { job } from "../../migration/engine/manifests";
 import type { Settings } from "../../migration/engine/settings";
+import { validate } from "../../config";
+import { project, stackConfiguration } from "../../local/stack-files";
+import { migrationSettings } from "../../migration/settings";
 
 const settings: Settings = {
   kubeconfig: "",
@@ -97,6 +100,21 @@ test.each([
 ])("what cannot be an alias is said: a Service %s", (_, spec, words) => {
   expect(obstacle(spec === undefined ? undefined : { spec }, settings)).toContain(words);
   expect(obstacle(old(), settings)).toBeUndefined();
+});
+
+test("the engine is told of it only where the stack wants it", () => {
+  const of = (overrides: Record<string, string>) => {
+    const texts = stackConfiguration("local", overrides);
+    return migrationSettings(
+      validate(
+        project.name,
+        (key) => texts[`${project.name}:${key}`],
+        () => true,
+      ),
+    ).alias;
+  };
+  expect(of({})).toBeUndefined();
+  expect(of({ migrationAlias: "true", migrationHoldSeconds: "7" })).toEqual({ holdSeconds: 7 });
 });
 
 test("the Job is told of the old name only where clients are to be held", () => {
