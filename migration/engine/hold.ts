@@ -25,7 +25,7 @@ export class Hold {
   hear(mode: Mode, { event }: MigrationEvent): void {
     if (event === "hold") this.then("hold clients", () => this.answer(mode));
     if (event === "switched") {
-      this.then("let the clients that wait go on", () => this.let("target"));
+      this.then("turn the old host name", () => this.let(mode === "rollback" ? "source" : "target"));
     }
   }
 

@@ -103,6 +103,7 @@ check_names() {
 # check_source_server: there, ours to read and to stop.
 check_source_server() {
   local where="the source $SOURCE_USER@$SOURCE_HOST:$SOURCE_PORT"
+  await_service
   can_connect source_admin "$where/$SOURCE_ADMIN_DATABASE" "Check the migrationSource… settings: host, port, user, and the Secret and key that hold the password." || return 0
   local facts super accepts prepared standby
   facts=$(sql source_admin -v database="$SOURCE_DATABASE" -F ' ' <<'SQL'
@@ -144,6 +145,16 @@ SQL
   can_connect source "$where/$SOURCE_DATABASE" "Check the migrationSource… settings." || return 0
   SOURCE_OPEN=yes
   SOURCE_BYTES=$(sql source -c "SELECT pg_database_size(current_database())")
+}
+
+# await_service: where the old name is to be an alias, the Service that leads to the source was made a moment ago, and this node may not have heard of it.
+await_service() {
+  if [[ -z ${ALIAS:-} ]]; then return; fi
+  local look answer
+  for look in $(seq 30); do
+    if answer=$(sql source_admin -c "SELECT 1" 2>&1) || [[ $answer != *"No route to host"* && $answer != *"Connection refused"* ]]; then return; fi
+    sleep 0.5
+  done
 }
 
 # check_target_server: versions. The client must be the target's, and not older than the source.

@@ -261,6 +261,7 @@ turn_back() {
   sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v tables="$TABLES" -v held="$((($(date +%s%N) - HELD_FROM) / 1000000))" -f "$SCRIPTS/rollback.sql"
   release_locks
   open_source
+  event switched ""
   sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target'; UPDATE naytife_migration.phase SET finished = clock_timestamp() WHERE run = '$RUN' AND phase = 'switch';" ||
     note "the working tables of the rollback could not be cleared"
 }

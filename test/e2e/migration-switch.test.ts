@@ -23,7 +23,7 @@ for ((n = 1; ; n++)); do
     acknowledged=$((acknowledged + 1))
     if ((answer >= acknowledged)); then echo "ack $n $(($(date +%s%3N) - began))"; else echo "wrong $n $answer"; fi
   else
-    echo "error $n \${answer//$'\\n'/ }"
+    echo "error $n $(($(date +%s%3N) - began)) ms: \${answer//$'\\n'/ }"
   fi
   sleep 0.1
 done`;
@@ -71,11 +71,11 @@ function report(what: string, since: Seen, now: Seen): { waited: number; errors:
   return { waited, errors };
 }
 
-/** The engine as \`up\` runs it, with the alias. \`onLine\` may end it. */
-function up(onLine?: (line: string) => void): Promise<Outcome> {
-  const settings = { ...fixture.settings, alias: { holdSeconds } };
+/** The engine as `up` runs it, with the alias. */
+function up(onLine?: (line: string) => void, seconds = holdSeconds, kill?: AbortSignal): Promise<Outcome> {
+  const settings = { ...fixture.settings, alias: { holdSeconds: seconds } };
   const environment = { [settingsVariable]: JSON.stringify(settings), [activeVariable]: "target" };
-  return runProgram(["migration/engine/main.ts"], environment, onLine);
+  return runProgram(["migration/engine/main.ts"], environment, onLine, kill);
 }
 
 /** `npm run migration -- …` for this namespace. */
@@ -184,20 +184,22 @@ test("where clients could not log in with the password that they have, it is sai
   await fixture.k("patch", "secret", "cnpg-cluster-secret", "-p", JSON.stringify({ data: { password: encoded } }));
 });
 
-test("a migration that fails while clients wait leaves the Service exactly as it was, and they go on in the old database", async () => {
+test("clients that wait too long are let go; a migration that fails leaves the Service exactly as it was, and they go on in the old database", async () => {
   const start = await goesOn();
   let kill: Promise<string> | undefined;
   const { code, errors } = await up((line) => {
-    if (line.includes("clients that come by postgres wait")) {
+    if (line.includes("clients waited for 4 s, which is the limit")) {
       kill ??= fixture.k("delete", "pod", "-l", "batch.kubernetes.io/job-name=naytife-postgres-migration");
     }
-  });
+  }, 4);
   await kill;
-  expect(errors).toContain("ended from outside");
+  expect(errors).toMatch(/clients that come by postgres wait[^]*which is the limit[^]*ended from outside/);
   expect(errors).toContain("postgres leads to the old database; clients that waited were dropped");
   expect(code).toBe(1);
   await asItWas();
-  report("failed migration", start, await nothingLost((sql) => fixture.legacy(sql)));
+  const now = await nothingLost((sql) => fixture.legacy(sql));
+  const { errors: refused } = report("failed migration", start, now);
+  expect(refused).not.toEqual([]);
 });
 
 test("clients of the old name wait and go on in the new database, with all that they were told of", async () => {
@@ -231,14 +233,10 @@ test("the engine is killed while clients wait; the next finishes what it finds",
   expect((await command("again", "--yes")).code).toBe(0);
   const start = await goesOn();
   const stop = new AbortController();
-  const killed = await runProgram(
-    ["migration/engine/main.ts"],
-    { [settingsVariable]: JSON.stringify({ ...fixture.settings, alias: { holdSeconds } }) },
-    (line) => {
-      if (line.includes("clients that come by postgres wait")) stop.abort();
-    },
-    stop.signal,
-  );
+  const watch = (line: string) => {
+    if (line.includes("clients that come by postgres wait")) stop.abort();
+  };
+  const killed = await up(watch, holdSeconds, stop.signal);
   expect(killed.code).not.toBe(0);
   expect(await paused()).toBe("true");
   // An `up` that has something to say of the Pooler says nothing of this.
