@@ -30,6 +30,7 @@ export function migrationSettings(config: Omit<Values, "databasePassword">): Set
     image: "",
     jobs: config.migrationJobs,
     dump: { size: config.migrationDumpStorage, storageClass: config.storageClass },
+    retainDays: config.migrationRetainDays,
     ...(config.migrationAlias ? { alias: { holdSeconds: config.migrationHoldSeconds } } : {}),
   };
 }

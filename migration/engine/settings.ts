@@ -37,6 +37,8 @@ export interface Settings {
     /** StorageClass of that volume. Empty: the namespace's default. */
     readonly storageClass: string;
   };
+  /** How many days after the cut-over the way back may not be ended, unless somebody insists. */
+  readonly retainDays: number;
   /** The source's host name becomes an alias of the pooler at the switch. Absent: it does not. */
   readonly alias?: {
     /** How long clients may be held at most. */

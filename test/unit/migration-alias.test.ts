@@ -1,4 +1,5 @@
 import type { V1Service } from "@kubernetes/client-node";
+import { standing } from "../../migration/commands/legacy";
 import { keptService, obstacle, turn, turned } from "../../migration/engine/alias";
 import { job } from "../../migration/engine/manifests";
 import type { Settings } from "../../migration/engine/settings";
@@ -28,6 +29,7 @@ const settings: Settings = {
   image: "",
   jobs: 1,
   dump: { size: "1Gi", storageClass: "" },
+  retainDays: 7,
 };
 
 const old = (): V1Service => ({
@@ -70,6 +72,16 @@ test("turned to the pooler and back, a Service is what it was", () => {
     { name: "postgres", port: 5432, protocol: "TCP", targetPort: "pgbouncer", nodePort: 30_432 },
   ]);
   expect(patched(away, turn(away, settings, kept))).toEqual(service);
+});
+
+test("the pooler behind an alias is not taken for what is left of the old database", () => {
+  const labels = { "cnpg.io/poolerName": "naytife-postgres-pooler" };
+  const pooler = {
+    metadata: { name: "naytife-postgres-pooler" },
+    spec: { selector: {}, template: { metadata: { labels } } },
+  };
+  const away = patched(old(), turn(old(), settings));
+  expect(standing(away, [pooler])).toEqual({ service: undefined, deployments: [], volumeClaims: [] });
 });
 
 test("nothing of the old selector is left while a Service is turned", () => {
