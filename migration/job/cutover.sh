@@ -118,7 +118,7 @@ compose_report() {
   dump_hash=$(sha256sum <"$DUMP_DIRECTORY/SHA256SUMS" | cut -d' ' -f1)
   # By a file: a list of warnings may be longer than a command's argument.
   printf '[%s]' "$(sort -u "$WORK/warnings" | paste -sd,)" >"$WORK/warnings.json"
-  sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v source="$SOURCE_USER@$SOURCE_HOST:$SOURCE_PORT/$SOURCE_DATABASE" -v source_version="$source_version" \
+  sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v source="$SOURCE_USER@${ALIAS:-$SOURCE_HOST}:$SOURCE_PORT/$SOURCE_DATABASE" -v source_version="$source_version" \
     -v source_bytes="$SOURCE_BYTES" -v dump="$(basename "$DUMP_DIRECTORY")" -v dump_bytes="$dump_bytes" -v dump_hash="$dump_hash" \
     -v schema_hash="$SCHEMA_HASH" -v proof="$PROOF" -v hash="$HASH" -v jobs="$JOBS" -v milliseconds="$VERIFY_MILLISECONDS" -v compared_bytes=$((SOURCE_TABLE_BYTES + TARGET_TABLE_BYTES)) \
     -v source_locale="$SOURCE_LOCALE" -v target_locale="$TARGET_LOCALE" -v pg_dump="$(pg_dump --version)" -v pg_restore="$(pg_restore --version)" -v psql="$(psql --version)" \
