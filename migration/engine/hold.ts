@@ -23,9 +23,9 @@ export class Hold {
 
   /** What the Job says, each of its words once. */
   hear(mode: Mode, { event }: MigrationEvent): void {
-    if (event === "hold") this.then("hold clients", () => this.answer(mode));
+    if (event === "hold") this.afterwards("hold clients", () => this.answer(mode));
     if (event === "switched") {
-      this.then("turn the old host name", () => this.let(mode === "rollback" ? "source" : "target"));
+      this.afterwards("turn the old host name", () => this.let(mode === "rollback" ? "source" : "target"));
     }
   }
 
@@ -69,7 +69,7 @@ export class Hold {
     if (alias === undefined || (await this.asked("clients IS NOT NULL")) === "") return;
     this.end ??= setTimeout(() => {
       this.end = undefined;
-      this.then("let clients go that waited too long", async () => {
+      this.afterwards("let clients go that waited too long", async () => {
         this.say(
           `clients waited for ${alias.holdSeconds} s, which is the limit (migrationHoldSeconds): they are let go`,
         );
@@ -110,7 +110,7 @@ export class Hold {
     );
   }
 
-  private then(what: string, action: () => Promise<void>): void {
+  private afterwards(what: string, action: () => Promise<void>): void {
     this.last = this.last.then(action).catch((error: unknown) => {
       this.say(`could not ${what}: ${error instanceof Error ? error.message : String(error)}`);
     });
