@@ -32,5 +32,6 @@ export function migrationSettings(config: Omit<Values, "databasePassword">): Set
     jobs: config.migrationJobs,
     dump: { size: config.migrationDumpStorage, storageClass: config.storageClass },
     retainDays: config.migrationRetainDays,
+    ...(config.migrationAlias ? { alias: { holdSeconds: config.migrationHoldSeconds } } : {}),
   };
 }

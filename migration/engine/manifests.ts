@@ -15,9 +15,9 @@ export const temporaryRoleHours = 48;
 const planMinutes = 10;
 
 /** Names of the migration's objects: fixed for a Cluster, so that there is one migration at a time. */
-export function objectNames(settings: Settings): { job: string; dump: string; report: string; signing: string } {
-  const job = `${settings.target.cluster}-migration`;
-  return { job, dump: `${job}-dump`, report: `${job}-report`, signing: `${job}-signing` };
+export function objectNames({ target }: Settings): Record<"job" | "dump" | "report" | "signing" | "source", string> {
+  const job = `${target.cluster}-migration`;
+  return { job, dump: `${job}-dump`, report: `${job}-report`, signing: `${job}-signing`, source: `${job}-source` };
 }
 
 /** Labels by which the migration knows its own objects. */
@@ -140,6 +140,8 @@ export interface Run {
   readonly targetMillicores: number;
   /** Host or address of the source. */
   readonly sourceHost: string;
+  /** Whether the source's own host name is to lead to the other side, and clients by it are held meanwhile. */
+  readonly alias?: boolean;
 }
 
 /** The one Job. It is made suspended: who manages to make it prepares what it needs and then lets it go. */
@@ -195,6 +197,9 @@ export function job(settings: Settings, run: Run): V1Job {
                   : []),
                 value("SOURCE_HOST", run.sourceHost),
                 value("SOURCE_PORT", String(source.port)),
+                ...(run.alias === true && settings.alias !== undefined
+                  ? [value("ALIAS", source.host), value("HOLD_SECONDS", String(settings.alias.holdSeconds))]
+                  : []),
                 value("SOURCE_DATABASE", source.database),
                 value("SOURCE_USER", source.user),
                 fromSecret("SOURCE_PASSWORD", source.secretName, source.secretKey),

@@ -41,6 +41,11 @@ export interface Settings {
   };
   /** How many days after the cut-over the way back may not be ended, unless somebody insists. */
   readonly retainDays: number;
+  /** The source's host name becomes an alias of the pooler at the switch. Absent: it does not. */
+  readonly alias?: {
+    /** How long clients may be held at most. */
+    readonly holdSeconds: number;
+  };
 }
 
 /** The environment variable that carries {@link Settings} as JSON. */

@@ -3,6 +3,7 @@
 
 cut_over() {
   begin "cut over"
+  hold_clients
   # The source first: were it the other way round, a crash in between would leave both open to writers.
   seal_source
   still_frozen
@@ -22,6 +23,7 @@ SQL
     sleep 0.5
   done
   PHASE="retain"
+  event switched ""
   release_locks
   # From here on nothing may fail the run: the data is where it should be.
   drop_replaced || warn_late "the target's old empty database is still there as $REPLACED"
@@ -97,7 +99,7 @@ ALTER DATABASE :"target" RENAME TO :"replaced";
 ALTER DATABASE :"staging" RENAME TO :"target";
 INSERT INTO naytife_migration.marker (target_database, run, report, sha256, signature)
   VALUES (:'target', :'run', :'report', encode(sha256(convert_to(:'report'::jsonb::text, 'UTF8')), 'hex'), naytife_migration.signature(:'report', $1)) \bind :key \g
-UPDATE naytife_migration.state SET target_closed = NULL WHERE target_database = :'target';
+UPDATE naytife_migration.state SET target_closed = NULL, clients = NULL WHERE target_database = :'target';
 COMMIT;
 SQL
 }
@@ -118,7 +120,7 @@ compose_report() {
   dump_hash=$(sha256sum <"$DUMP_DIRECTORY/SHA256SUMS" | cut -d' ' -f1)
   # By a file: a list of warnings may be longer than a command's argument.
   printf '[%s]' "$(sort -u "$WORK/warnings" | paste -sd,)" >"$WORK/warnings.json"
-  sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v source="$SOURCE_USER@$SOURCE_HOST:$SOURCE_PORT/$SOURCE_DATABASE" -v source_version="$source_version" \
+  sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v source="$SOURCE_USER@${ALIAS:-$SOURCE_HOST}:$SOURCE_PORT/$SOURCE_DATABASE" -v source_version="$source_version" \
     -v source_bytes="$SOURCE_BYTES" -v dump="$(basename "$DUMP_DIRECTORY")" -v dump_bytes="$dump_bytes" -v dump_hash="$dump_hash" \
     -v schema_hash="$SCHEMA_HASH" -v proof="$PROOF" -v hash="$HASH" -v jobs="$JOBS" -v milliseconds="$VERIFY_MILLISECONDS" -v compared_bytes=$((SOURCE_TABLE_BYTES + TARGET_TABLE_BYTES)) \
     -v source_locale="$SOURCE_LOCALE" -v target_locale="$TARGET_LOCALE" -v pg_dump="$(pg_dump --version)" -v pg_restore="$(pg_restore --version)" -v psql="$(psql --version)" \

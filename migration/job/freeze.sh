@@ -53,6 +53,8 @@ caution_read_only() {
 freeze() {
   begin freeze
   local previous
+  # A small database is moved before clients lose patience, and of an online copy only the end is left, so they need not see the freeze at all.
+  if [[ $MIGRATION_MODE == online ]] || ((SOURCE_BYTES <= ${HOLD_SECONDS:-0} * HELD_BYTES_PER_SECOND)); then hold_clients; fi
   previous=$(recall source_freeze)
   if [[ -z $previous ]]; then
     # Remembered before it is changed, or a crash in between would forget it.
@@ -186,6 +188,9 @@ undo_freeze() {
   fi
   if [[ $finished == unknown ]]; then
     target_now="The target does not answer; nothing was switched there"
+  elif [[ -n ${ALIAS:-} ]]; then
+    # While the old name may lead there nobody is to be let into an empty database.
+    [[ -z $(recall target_closed 2>/dev/null) ]] || target_now+=", closed to clients until $ALIAS leads to the source again"
   elif ! reopen_target 2>/dev/null; then
     target_now+=", but still closed to clients (CONNECTION LIMIT 0): the next run opens it"
   fi

@@ -175,6 +175,7 @@ terminate_opened() {
 # hold_target: from here on nobody's write to the target is acknowledged, until it is given back or the switch is made.
 hold_target() {
   begin hold
+  hold_clients
   close_target
   lock_side target
   hold "LOCK TABLE ONLY pg_catalog.pg_largeobject IN SHARE MODE;" >/dev/null || fail "the target's large objects could not be locked within a minute" "If a client holds them, end it (SELECT * FROM pg_stat_activity), then run this again."
@@ -265,6 +266,7 @@ turn_back() {
   [[ $turned == turned ]] || fail "the way back was ended meanwhile by \`npm run migration -- finish\`" "The new database is the database."
   release_locks
   open_source
+  event switched ""
   sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target'; UPDATE naytife_migration.phase SET finished = clock_timestamp() WHERE run = '$RUN' AND phase = 'switch';" ||
     note "the working tables of the rollback could not be cleared"
 }

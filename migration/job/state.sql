@@ -59,6 +59,8 @@ CREATE TABLE IF NOT EXISTS naytife_migration.change (
   key jsonb,
   number bigint GENERATED ALWAYS AS IDENTITY
 );
+-- Clients that come by the source's old name wait: `wanted` by the Job, `held` once the engine does it.
+ALTER TABLE naytife_migration.state ADD COLUMN IF NOT EXISTS clients text;
 -- What was read on either side and is compared; emptied when the comparison is over.
 CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.fact (
   target_database text NOT NULL,

@@ -155,11 +155,13 @@ export async function migrationFixture(
  * Runs a program of this repository to its end, with no more in its environment than it is given.
  *
  * @param onLine sees each line that it says on stderr, as it says it
+ * @param kill ends it outright
  */
 export function runProgram(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
   onLine: (line: string) => void = () => undefined,
+  kill?: AbortSignal,
 ): Promise<Outcome> {
   const child = spawn(process.execPath, ["--import", "tsx", ...args], {
     cwd: path.join(__dirname, "../.."),
@@ -172,6 +174,7 @@ export function runProgram(
     errors += chunk.toString();
     for (const line of chunk.toString().split("\n")) onLine(line);
   });
+  kill?.addEventListener("abort", () => child.kill("SIGKILL"));
   return new Promise((resolve) => {
     child.on("close", (code) => {
       resolve({ code, output, errors });
