@@ -12,6 +12,8 @@ cut_over() {
   close_target
   refuse_foreign target "$TARGET_DATABASE"
   compose_report
+  # No statement of ours need have been under way, so that nothing else would tell.
+  [[ $(crashed) == f ]] || fail "the target's server crashed after the copy was begun, which empties what is unlogged" "Run \`pulumi up\` again: it does what is left."
   local attempt error
   for attempt in $(seq 20); do
     sql target_admin -v target="$TARGET_DATABASE" -v staging="$STAGING" >/dev/null <<'SQL'

@@ -61,6 +61,10 @@ CREATE TABLE IF NOT EXISTS naytife_migration.change (
 );
 -- Clients that come by the source's old name wait: `wanted` by the Job, `held` once the engine does it.
 ALTER TABLE naytife_migration.state ADD COLUMN IF NOT EXISTS clients text;
+-- A row while the target's server has not crashed since that database's copy was begun: a crash empties this table like all that are unlogged.
+CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.unbroken (
+  target_database text PRIMARY KEY
+);
 -- What was read on either side and is compared; emptied when the comparison is over.
 CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.fact (
   target_database text NOT NULL,
