@@ -6,31 +6,7 @@ import type { Settings } from "../../migration/engine/settings";
 import { validate } from "../../config";
 import { project, stackConfiguration } from "../../local/stack-files";
 import { migrationSettings } from "../../migration/settings";
-
-const settings: Settings = {
-  kubeconfig: "",
-  context: "",
-  namespace: "naytife",
-  source: {
-    host: "postgres",
-    port: 5432,
-    database: "naytifedb",
-    user: "naytife",
-    secretName: "postgres-secret",
-    secretKey: "POSTGRES_PASSWORD",
-  },
-  target: {
-    cluster: "naytife-postgres",
-    database: "naytifedb",
-    owner: "naytife",
-    secretName: "cnpg-cluster-secret",
-    searchPath: [],
-  },
-  image: "",
-  jobs: 1,
-  dump: { size: "1Gi", storageClass: "" },
-  retainDays: 7,
-};
+import { exampleSettings as settings } from "../migration-settings";
 
 const old = (): V1Service => ({
   metadata: { name: "postgres" },

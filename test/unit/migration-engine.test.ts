@@ -8,30 +8,13 @@ import { scramVerifier } from "../../migration/engine/scram";
 import { progress } from "../../migration/engine/settle";
 import { bytesOf, literal, readSettings, type Settings } from "../../migration/engine/settings";
 import { printer } from "../../migration/engine/terminal";
+import { exampleSettings } from "../migration-settings";
 
 const settings: Settings = {
-  kubeconfig: "",
-  context: "",
-  namespace: "naytife",
-  source: {
-    host: "postgres",
-    port: 5432,
-    database: "naytifedb",
-    user: "naytife",
-    secretName: "postgres-secret",
-    secretKey: "POSTGRES_PASSWORD",
-  },
-  target: {
-    cluster: "naytife-postgres",
-    database: "naytifedb",
-    owner: "naytife",
-    secretName: "cnpg-cluster-secret",
-    searchPath: ["naytife_schema", 'odd "one"'],
-  },
-  image: "",
+  ...exampleSettings,
+  target: { ...exampleSettings.target, searchPath: ["naytife_schema", 'odd "one"'] },
   jobs: 3,
   dump: { size: "10Gi", storageClass: "" },
-  retainDays: 7,
 };
 const run = {
   id: "run",
