@@ -163,7 +163,7 @@ export function runProgram(
   onLine: (line: string) => void = () => undefined,
   kill?: AbortSignal,
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, ["--import", "tsx", ...args], {
+  const child = spawn(process.execPath, ["--require", "./local/typescript.js", ...args], {
     cwd: path.join(__dirname, "../.."),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
   });

@@ -39,7 +39,7 @@ function engine(
   mode: string[] = [],
 ): Promise<Outcome> {
   const main = path.join(__dirname, "../../migration/engine/main.ts");
-  const child = spawn(process.execPath, ["--import", "tsx", main, ...mode], {
+  const child = spawn(process.execPath, ["--require", "./local/typescript.js", main, ...mode], {
     cwd: path.join(__dirname, "../.."),
     env: {
       PATH: process.env.PATH,
