@@ -311,6 +311,9 @@ test("it goes back: every row that either writer was told of is in the old datab
   ).toBe("0");
   expect(await fixture.legacy(look)).toBe(expected);
 }, 120_000);
+  const plan = await command(["plan"]);
+  expect(plan.output).toMatch(/rolled back at 2[^]*npm run migration -- again/);
+  expect(plan.code).toBe(2);
 
 test("the Secret names the old database; the new one is closed, and neither `up` nor another rollback opens it", async () => {
   const url = await fixture.k("get", "secret", "naytife-postgres-connection", "-o", "jsonpath={.data.DATABASE_URL}");
