@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
+import { createInterface } from "node:readline";
+import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
 import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import { sharedCluster } from "./cluster";
@@ -32,6 +34,13 @@ export interface MigrationFixture {
   readonly takeDown: () => Promise<void>;
 }
 
+/** Where a fixture is made, if not on the shared cluster with volumes of the node's disk. */
+export interface Place {
+  readonly cluster: EmbeddedCluster;
+  readonly targetStorage: Settings["dump"];
+  readonly dumpStorage: Settings["dump"];
+}
+
 /**
  * Makes both databases; the legacy one of `size`.
  *
@@ -41,11 +50,12 @@ export async function migrationFixture(
   name: string,
   size: string,
   parameters: Readonly<Record<string, string>> = {},
+  place?: Place,
 ): Promise<MigrationFixture> {
   const namespace = `${name}-${Date.now().toString(36)}`;
   const storageClass = `${namespace}-local-path`;
   const targetPassword = "target:pass\\word' \"quoted";
-  const cluster = await sharedCluster();
+  const cluster = place?.cluster ?? (await sharedCluster());
   const target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
   const k = (...args: string[]) => kubectl(target, ["-n", namespace, ...args]);
   const known = await kubectl(target, ["get", "deployments", "-n", "cnpg-system", "-o", "name", "--ignore-not-found"]);
@@ -87,7 +97,7 @@ export async function migrationFixture(
         imageName: cluster.postgresImage,
         bootstrap: { initdb: bootstrap },
         postgresql: { parameters, pg_hba: ["hostnossl all all all reject"] },
-        storage: { size: "2Gi", storageClass },
+        storage: place?.targetStorage ?? { size: "2Gi", storageClass },
       },
     },
   ];
@@ -124,7 +134,7 @@ export async function migrationFixture(
     },
     image: "",
     jobs: 2,
-    dump: { size: "1Gi", storageClass },
+    dump: place?.dumpStorage ?? { size: "1Gi", storageClass },
   };
   return {
     target,
@@ -147,16 +157,22 @@ export async function migrationFixture(
   };
 }
 
+/** A program that runs. */
+export interface Running {
+  readonly outcome: Promise<Outcome>;
+  readonly end: (signal: NodeJS.Signals) => void;
+}
+
 /**
- * Runs a program of this repository to its end, with no more in its environment than it is given.
+ * Starts a program of this repository, with no more in its environment than it is given.
  *
  * @param onLine sees each line that it says on stderr, as it says it
  */
-export function runProgram(
+export function startProgram(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
   onLine: (line: string) => void = () => undefined,
-): Promise<Outcome> {
+): Running {
   const child = spawn(process.execPath, ["--import", "tsx", ...args], {
     cwd: path.join(__dirname, "../.."),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
@@ -164,13 +180,19 @@ export function runProgram(
   let output = "";
   let errors = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => {
-    errors += chunk.toString();
-    for (const line of chunk.toString().split("\n")) onLine(line);
-  });
-  return new Promise((resolve) => {
-    child.on("close", (code) => {
-      resolve({ code, output, errors });
-    });
-  });
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  createInterface({ input: child.stderr }).on("line", onLine);
+  return {
+    outcome: new Promise((resolve) => {
+      child.on("close", (code) => {
+        resolve({ code, output, errors });
+      });
+    }),
+    end: (signal) => child.kill(signal),
+  };
+}
+
+/** {@link startProgram}, to its end. */
+export function runProgram(...program: Parameters<typeof startProgram>): Promise<Outcome> {
+  return startProgram(...program).outcome;
 }

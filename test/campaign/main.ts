@@ -1,0 +1,61 @@
+/** `npm run campaign -- kill`: kills everything about the migration, at every moment, many times, and looks whether the next run finishes it. */
+import { randomInt } from "node:crypto";
+import { parseArgs } from "node:util";
+import { down, up } from "../../local/kubernetes/cluster";
+import { step } from "../../local/progress";
+import { migrate } from "./kill";
+import { plan } from "./plan";
+import { setTheScene } from "./scene";
+
+const usage = `npm run campaign -- kill [OPTIONS]
+
+  migrates a small database again and again, and each time kills what takes part in it before it is done: the Job, the engine, the source's
+  sessions and network, the target's server, the disks. Then it runs the migration once more, and compares.
+  Ends with 0 where everything was as it should be, with 1 where not.
+
+  --seed N       the same seed, the same kills; without it a random one, which is said
+  --runs N       how many migrations (default: 4, which kill at every moment once)
+  --name NAME    the embedded cluster (default: campaign); made anew if it is not there
+  --keep         leave the cluster up
+`;
+
+async function main(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      seed: { type: "string", default: String(randomInt(1_000_000)) },
+      runs: { type: "string", default: "4" },
+      name: { type: "string", default: "campaign" },
+      keep: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const numbers = [values.seed, values.runs].every((text) => /^\d{1,9}$/.test(text));
+  if (values.help || positionals.join(" ") !== "kill" || !numbers) {
+    process.stderr.write(usage);
+    return values.help ? 0 : 64;
+  }
+  const migrations = plan(Number(values.seed), Number(values.runs));
+  step(`seed ${values.seed}, ${migrations.length} migrations, ${migrations.flat().length} kills`);
+  const scene = await setTheScene(values.name, await up({ name: values.name }));
+  try {
+    for (const [index, kills] of migrations.entries()) {
+      step(`migration ${index + 1} of ${migrations.length}`);
+      await migrate(scene, kills, step);
+    }
+    step(`seed ${values.seed}: all ${migrations.length} migrations as they should be`);
+    return 0;
+  } finally {
+    if (values.keep) await scene.takeDown();
+    else await down({ name: values.name });
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

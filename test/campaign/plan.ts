@@ -1,0 +1,136 @@
+/** What a kill campaign does: from a seed to who is killed, and when. Pure: the same seed, the same plan. */
+
+/** The moments of a run that a kill is planned at, in their order. */
+export const boundaries = [
+  /** The Job is made, and not let go yet. */
+  "begin",
+  "preflight",
+  "freeze",
+  "copy",
+  "dump",
+  "dump done",
+  "index",
+  "verify",
+  "cut over",
+  /** In the transaction that switches, before it commits. */
+  "switch",
+  /** After it has committed, before anything else. */
+  "switched",
+  /** The Job has said that it is done. */
+  "end",
+] as const;
+export type Boundary = (typeof boundaries)[number];
+
+/** From which moment to which a victim can make a difference. */
+const within = {
+  /** All that runs in the Job's container, by SIGKILL. */
+  "the Job's program": ["preflight", "switched"],
+  /** Without grace, as for a node that is lost. */
+  "the Job's pod": ["preflight", "switched"],
+  /** Asked to stop. */
+  "the Job's pod, politely": ["preflight", "switched"],
+  "the Job": ["begin", "end"],
+  "the engine": ["begin", "end"],
+  "the engine, by Ctrl-C": ["begin", "end"],
+  /** Ours, ended by the source's server. */
+  "the sessions on the source": ["preflight", "cut over"],
+  /** Packets to and from the source's server are dropped. */
+  "the source's network": ["preflight", "cut over"],
+  "the dump's disk": ["preflight", "dump done"],
+  "the target's disk": ["preflight", "switch"],
+  /** The postmaster, by SIGKILL. */
+  "the target's server": ["begin", "end"],
+  "the target's pod": ["begin", "end"],
+  /** At one blow, as for a node that both are on. */
+  "the Job's program and the target's server": ["preflight", "switched"],
+} as const satisfies Readonly<Record<string, readonly [Boundary, Boundary]>>;
+export type Victim = keyof typeof within;
+
+export const victims = Object.keys(within) as Victim[];
+
+export interface Kill {
+  readonly victim: Victim;
+  readonly at: Boundary;
+  /** Milliseconds from that moment. */
+  readonly after: number;
+  /** How long a network is cut or a disk is full, in milliseconds. */
+  readonly lasts: number;
+}
+
+/** Of one migration: each of these in a run of its own, then a run that is left alone. */
+export type Kills = readonly Kill[];
+
+/** Whether `victim` can make a difference at that moment. */
+export function matters(victim: Victim, at: Boundary): boolean {
+  const [from, to] = within[victim].map((moment) => boundaries.indexOf(moment));
+  return boundaries.indexOf(at) >= from! && boundaries.indexOf(at) <= to!;
+}
+
+/**
+ * The first four migrations have three kills each: every moment once, no victim twice. Afterwards it is one to three each, whoever and whenever, at random
+ * points behind the moments too.
+ *
+ * @param seed a whole number
+ * @param count how many migrations
+ */
+export function plan(seed: number, count: number): Kills[] {
+  const random = randomNumbers(seed);
+  const all = opening(random);
+  while (all.length < count) all.push(anyKills(random));
+  return all.slice(0, count);
+}
+
+/** The most kills of one migration. */
+const most = 3;
+
+function opening(random: () => number): Kills[] {
+  for (;;) {
+    const who = shuffled(victims, random);
+    const all = boundaries.map((at, index): Kill => {
+      return { victim: who[index]!, at, after: 0, lasts: 2000 + Math.floor(random() * 3000) };
+    });
+    if (!all.every(({ victim, at }) => matters(victim, at))) continue;
+    const dealt = shuffled(all, random);
+    const migrations = Array.from({ length: all.length / most }, (_, n) => dealt.slice(n * most, (n + 1) * most));
+    if (migrations.every(possible)) return migrations.map(inOrder);
+  }
+}
+
+function anyKills(random: () => number): Kills {
+  const one = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
+  for (;;) {
+    const kills = Array.from({ length: 1 + Math.floor(random() * most) }, (): Kill => {
+      const at = one(boundaries);
+      const victim = one(victims.filter((each) => matters(each, at)));
+      return { victim, at, after: Math.floor(random() * 2000), lasts: 2000 + Math.floor(random() * 15_000) };
+    });
+    if (possible(kills)) return inOrder(kills);
+  }
+}
+
+/** A run that comes as far as the switch has moved the data, whatever is killed then: there is one such kill at most. */
+function possible(kills: Kills): boolean {
+  return kills.filter(({ at }) => at === "switched" || at === "end").length <= 1;
+}
+
+function inOrder(kills: Kills): Kills {
+  return [...kills].sort((a, b) => boundaries.indexOf(a.at) - boundaries.indexOf(b.at));
+}
+
+function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
+  return items
+    .map((item) => ({ item, place: random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item);
+}
+
+/** Numbers from 0 to below 1 that follow from the seed (mulberry32). */
+function randomNumbers(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
