@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { down, up } from "../../local/kubernetes/cluster";
 import { step } from "../../local/progress";
 import { migrate } from "./kill";
-import { plan } from "./plan";
+import { opening, plan } from "./plan";
 import { setTheScene } from "./scene";
 
 const usage = `npm run campaign -- kill [OPTIONS]
@@ -14,7 +14,7 @@ const usage = `npm run campaign -- kill [OPTIONS]
   Ends with 0 where everything was as it should be, with 1 where not.
 
   --seed N       the same seed, the same kills; without it a random one, which is said
-  --runs N       how many migrations (default: 4, which kill at every moment once)
+  --runs N       how many migrations (default: 6, which kill at every moment once)
   --name NAME    the embedded cluster (default: campaign); made anew if it is not there
   --keep         leave the cluster up
 `;
@@ -25,7 +25,7 @@ async function main(args: string[]): Promise<number> {
     allowPositionals: true,
     options: {
       seed: { type: "string", default: String(randomInt(1_000_000)) },
-      runs: { type: "string", default: "4" },
+      runs: { type: "string", default: String(opening) },
       name: { type: "string", default: "campaign" },
       keep: { type: "boolean", default: false },
       help: { type: "boolean", default: false },

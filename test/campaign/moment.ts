@@ -83,7 +83,7 @@ async function afterTheSwitch(scene: Scene, gate: Gate): Promise<GoOn> {
   };
   signal("SIGSTOP");
   await gate.open();
-  while ((await scene.fixture.primary("SELECT count(*) FROM naytife_migration.marker", "postgres")) !== "1") {
+  while ((await scene.target("SELECT count(*) FROM naytife_migration.marker")) !== "1") {
     await sleep(50);
   }
   return () => {
@@ -117,7 +117,7 @@ class Gate {
   async open(): Promise<void> {
     const sql = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '${Gate.name}'`;
     // A server that was killed has let go of it.
-    await this.scene.fixture.primary(sql, "postgres").catch(() => undefined);
+    await this.scene.target(sql).catch(() => undefined);
     (await this.session).kill();
   }
 

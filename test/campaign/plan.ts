@@ -33,7 +33,7 @@ const within = {
   "the engine": ["begin", "end"],
   "the engine, by Ctrl-C": ["begin", "end"],
   /** Ours, ended by the source's server. */
-  "the sessions on the source": ["preflight", "cut over"],
+  "the sessions on the source": ["copy", "cut over"],
   /** Packets to and from the source's server are dropped. */
   "the source's network": ["preflight", "cut over"],
   "the dump's disk": ["preflight", "dump done"],
@@ -66,24 +66,34 @@ export function matters(victim: Victim, at: Boundary): boolean {
   return boundaries.indexOf(at) >= from! && boundaries.indexOf(at) <= to!;
 }
 
+/** Who may be hit without the run being the worse for it: the Job goes on by itself, or waits. */
+const survivable: readonly Victim[] = [
+  "the engine",
+  "the engine, by Ctrl-C",
+  "the source's network",
+  "the dump's disk",
+  "the target's disk",
+];
+
+/** How many migrations it takes to kill at every moment once. */
+export const opening = 6;
+
 /**
- * The first four migrations have three kills each: every moment once, no victim twice. Afterwards it is one to three each, whoever and whenever, at random
- * points behind the moments too.
+ * The first six migrations have two kills each: every moment once, no victim twice. Afterwards it is one to three each, whoever and whenever, at random points
+ * behind the moments too.
  *
  * @param seed a whole number
  * @param count how many migrations
  */
 export function plan(seed: number, count: number): Kills[] {
   const random = randomNumbers(seed);
-  const all = opening(random);
+  const all = everyMoment(random);
   while (all.length < count) all.push(anyKills(random));
   return all.slice(0, count);
 }
 
-/** The most kills of one migration. */
-const most = 3;
-
-function opening(random: () => number): Kills[] {
+function everyMoment(random: () => number): Kills[] {
+  const each = boundaries.length / opening;
   for (;;) {
     const who = shuffled(victims, random);
     const all = boundaries.map((at, index): Kill => {
@@ -91,30 +101,35 @@ function opening(random: () => number): Kills[] {
     });
     if (!all.every(({ victim, at }) => matters(victim, at))) continue;
     const dealt = shuffled(all, random);
-    const migrations = Array.from({ length: all.length / most }, (_, n) => dealt.slice(n * most, (n + 1) * most));
-    if (migrations.every(possible)) return migrations.map(inOrder);
+    const migrations = Array.from({ length: opening }, (_, n) => inOrder(dealt.slice(n * each, (n + 1) * each)));
+    if (migrations.every(possible)) return migrations;
   }
 }
 
 function anyKills(random: () => number): Kills {
   const one = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
   for (;;) {
-    const kills = Array.from({ length: 1 + Math.floor(random() * most) }, (): Kill => {
+    const kills = Array.from({ length: 1 + Math.floor(random() * 3) }, (): Kill => {
       const at = one(boundaries);
       const victim = one(victims.filter((each) => matters(each, at)));
       return { victim, at, after: Math.floor(random() * 2000), lasts: 2000 + Math.floor(random() * 15_000) };
     });
-    if (possible(kills)) return inOrder(kills);
+    if (possible(inOrder(kills))) return inOrder(kills);
   }
 }
 
-/** A run that comes as far as the switch has moved the data, whatever is killed then: there is one such kill at most. */
+/** Where a run may come to its end all the same, there is nothing left to kill in a later one. */
 function possible(kills: Kills): boolean {
-  return kills.filter(({ at }) => at === "switched" || at === "end").length <= 1;
+  return kills.slice(0, -1).every((kill) => !mayEndWell(kill));
+}
+
+function mayEndWell({ victim, at }: Kill): boolean {
+  return at === "switched" || at === "end" || survivable.includes(victim);
 }
 
 function inOrder(kills: Kills): Kills {
-  return [...kills].sort((a, b) => boundaries.indexOf(a.at) - boundaries.indexOf(b.at));
+  const place = (kill: Kill) => (mayEndWell(kill) ? boundaries.length : 0) + boundaries.indexOf(kill.at);
+  return [...kills].sort((a, b) => place(a) - place(b));
 }
 
 function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {

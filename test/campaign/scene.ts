@@ -1,8 +1,9 @@
 import { inits, readPlan, type EmbeddedCluster } from "../../local/kubernetes/cluster";
-import { connect, type Cluster } from "../../local/legacy/cluster";
+import { connect, readyPod, type Cluster } from "../../local/legacy/cluster";
 import { connectionSecret } from "../../local/legacy/legacy";
 import { startWriter, stopWriter, type Writer } from "../../local/legacy/writer";
 import { legacyImage, migrationFixture, type MigrationFixture } from "../e2e/migration-fixture";
+import { query } from "./query";
 import { SmallVolume } from "./volume";
 
 /** Where a campaign plays: both databases, a writer at the old one, and what is needed to do them harm. */
@@ -10,6 +11,9 @@ export interface Scene {
   readonly fixture: MigrationFixture;
   readonly api: Cluster;
   readonly writer: Writer;
+  /** SQL as superuser on the source, and on the target. */
+  readonly source: (sql: string, database?: string) => Promise<string>;
+  readonly target: (sql: string, database?: string) => Promise<string>;
   readonly dumpVolume: SmallVolume;
   readonly targetVolume: SmallVolume;
   readonly takeDown: () => Promise<void>;
@@ -39,10 +43,16 @@ export async function setTheScene(name: string, cluster: EmbeddedCluster): Promi
     durationSeconds: 86_400,
     url: await connectionSecret(legacyTarget),
   });
+  const api = connect(legacyTarget);
+  const { namespace } = fixture;
+  const source = { api, namespace, pod: await readyPod(api, namespace), user: "naytife" };
+  const target = { api, namespace, pod: "naytife-postgres-1", user: "postgres" };
   return {
     fixture,
-    api: connect(legacyTarget),
+    api,
     writer,
+    source: (sql, database = "postgres") => query(source, sql, database),
+    target: (sql, database = "postgres") => query(target, sql, database),
     dumpVolume,
     targetVolume,
     takeDown: async () => {

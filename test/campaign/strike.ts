@@ -46,7 +46,7 @@ export async function strike(scene: Scene, { victim, lasts }: Kill, engine: Runn
     case "the sessions on the source": {
       const sql =
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'naytife\\_migration %'";
-      return done((await fixture.legacy(sql, "postgres")) !== "0");
+      return done((await scene.source(sql)) !== "0");
     }
     case "the source's network":
       return { hit: true, over: Promise.all(await cut(scene, lasts)) };
@@ -130,10 +130,10 @@ async function cut(scene: Scene, milliseconds: number): Promise<Promise<void>[]>
 }
 
 /** Waits until the target's server answers, which may take its pod's restart. */
-export function targetAnswers({ fixture }: Scene): Promise<true> {
+export function targetAnswers({ target }: Scene): Promise<true> {
   return until("the target's server", 180, async () => {
     try {
-      return (await fixture.primary("SELECT NOT pg_is_in_recovery()", "postgres")) === "t" ? true : undefined;
+      return (await target("SELECT NOT pg_is_in_recovery()")) === "t" ? true : undefined;
     } catch {
       return undefined;
     }

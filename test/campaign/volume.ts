@@ -1,4 +1,4 @@
-import { mkdir, rm, statfs } from "node:fs/promises";
+import { mkdir, rm, rmdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../../local/run";
 import { kubectl, type Target } from "../e2e/kubectl";
@@ -22,7 +22,7 @@ export class SmallVolume {
     const path = join(volumes, name);
     await mkdir(volume.path());
     const mount = ["mount", "-t", "tmpfs", "-o", `size=${size.replace("i", "")},mode=0777`, "tmpfs", path];
-    await run("nsenter", [`--mount=/proc/${node}/ns/mnt`, ...mount]);
+    await volume.inNode(...mount);
     const objects = [
       {
         apiVersion: "storage.k8s.io/v1",
@@ -66,7 +66,12 @@ export class SmallVolume {
 
   async remove(): Promise<void> {
     await kubectl(this.target, ["delete", "persistentvolume,storageclass", this.name, "--wait=false"]);
-    await run("nsenter", [`--mount=/proc/${this.node}/ns/mnt`, "umount", "--lazy", join(volumes, this.name)]);
+    await this.inNode("umount", "--lazy", join(volumes, this.name));
+    await rmdir(this.path());
+  }
+
+  private async inNode(...command: readonly string[]): Promise<void> {
+    await run("nsenter", [`--target=${this.node}`, "--mount", "--pid", ...command]);
   }
 
   private ballast(): string {

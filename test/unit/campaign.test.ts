@@ -1,12 +1,12 @@
 import * as fc from "fast-check";
-import { boundaries, matters, plan, victims } from "../campaign/plan";
+import { boundaries, matters, opening, plan, victims } from "../campaign/plan";
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 
-test("four migrations kill at every moment once, and nobody twice", () => {
+test("the first six migrations kill at every moment once, and nobody twice", () => {
   fc.assert(
     fc.property(seeds, (seed) => {
-      const kills = plan(seed, 4).flat();
+      const kills = plan(seed, opening).flat();
       expect(kills.map(({ at }) => at).sort()).toEqual([...boundaries].sort());
       expect(new Set(kills.map(({ victim }) => victim)).size).toBe(kills.length);
     }),
@@ -22,23 +22,25 @@ test("the same seed is the same plan, a longer one begins alike, another seed is
   expect(plan(1, 4)).not.toEqual(plan(2, 4));
 });
 
-test("each migration has one to three kills in the moments' order, each of which can matter, and none after the switch but the last", () => {
+test("each migration has one to three kills, each of which can matter, and none behind one that the run may survive", () => {
+  const harmless = /engine|network|disk/;
   fc.assert(
     fc.property(seeds, (seed) => {
       for (const kills of plan(seed, 30)) {
-        const places = kills.map(({ at }) => boundaries.indexOf(at));
         expect(kills.length).toBeGreaterThanOrEqual(1);
         expect(kills.length).toBeLessThanOrEqual(3);
-        expect(places).toEqual([...places].sort((a, b) => a - b));
         expect(kills.filter(({ victim, at }) => !matters(victim, at))).toEqual([]);
-        expect(kills.slice(0, -1).filter(({ at }) => at === "switched" || at === "end")).toEqual([]);
+        const earlier = kills.slice(0, -1);
+        expect(earlier.filter(({ victim, at }) => harmless.test(victim) || at === "switched" || at === "end")).toEqual(
+          [],
+        );
       }
     }),
   );
 });
 
 test("later migrations are killed at random points, not at the moments alone", () => {
-  const later = plan(7, 200).slice(4).flat();
+  const later = plan(7, 200).slice(opening).flat();
   expect(new Set(later.map(({ after }) => after)).size).toBeGreaterThan(later.length / 2);
   expect(new Set(later.map(({ victim }) => victim)).size).toBe(victims.length);
   expect(new Set(later.map(({ at }) => at)).size).toBe(boundaries.length);
