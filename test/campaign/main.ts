@@ -40,12 +40,17 @@ async function main(args: string[]): Promise<number> {
   step(`seed ${values.seed}, ${migrations.length} migrations, ${migrations.flat().length} kills`);
   const scene = await setTheScene(values.name, await up({ name: values.name }));
   try {
+    let faults = 0;
     for (const [index, kills] of migrations.entries()) {
       step(`migration ${index + 1} of ${migrations.length}`);
-      await migrate(scene, kills, step);
+      const found = await migrate(scene, kills, step);
+      for (const fault of found) step(`  WRONG: ${fault}`);
+      faults += found.length;
     }
-    step(`seed ${values.seed}: all ${migrations.length} migrations as they should be`);
-    return 0;
+    step(
+      `seed ${values.seed}, ${migrations.length} migrations: ${faults === 0 ? "all as it must be" : `${faults} faults`}`,
+    );
+    return faults === 0 ? 0 : 1;
   } finally {
     if (values.keep) await scene.takeDown();
     else await down({ name: values.name });
