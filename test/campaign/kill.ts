@@ -23,10 +23,13 @@ export async function migrate(scene: Scene, kills: Kills, tell: Tell): Promise<s
   const faults: string[] = [];
   const before = (await acknowledged(scene.writer)).length;
   let output: string | undefined;
-  for (const kill of kills) {
+  for (const [index, kill] of kills.entries()) {
     const { outcome, faults: found } = await killed(scene, kill, tell);
-    if (outcome.code === 0) output = outcome.output;
     faults.push(...found);
+    if (outcome.code !== 0) continue;
+    output = outcome.output;
+    for (const { victim, at } of kills.slice(index + 1)) tell(`  ${victim}, at "${at}": not any more, all is done`);
+    break;
   }
   if (output === undefined) {
     const { outcome, seconds } = await leftAlone(scene);

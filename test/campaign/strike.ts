@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { V1Pod } from "@kubernetes/client-node";
 import { run } from "../../local/run";
@@ -78,7 +79,7 @@ export async function strike(scene: Scene, { victim, lasts }: Kill, engine: Runn
 async function postmaster(scene: Scene): Promise<ContainerProcess[]> {
   const pods = await podsOf(scene, "cnpg.io/podRole=instance");
   const all = pods.flatMap(({ metadata }) => processesOf(metadata?.uid ?? ""));
-  return all.filter(({ command: [program = "", option] }) => program.endsWith("/postgres") && option === "-D");
+  return all.filter(({ command: [program = "", option] }) => basename(program) === "postgres" && option === "-D");
 }
 
 /** The processes of the migration's Job. */
