@@ -85,8 +85,7 @@ SET search_path = ''; SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres'
 SET xmloption = 'content'; SET row_security = off;
 ${fingerprintSql};
 SELECT 'sequence', schemaname, sequencename, last_value FROM pg_sequences ORDER BY 2, 3;
-SELECT 'large object', m.oid, md5(coalesce(string_agg(data, '' ORDER BY pageno), ''))
-  FROM pg_largeobject_metadata m LEFT JOIN pg_largeobject ON loid = m.oid GROUP BY m.oid ORDER BY m.oid`;
+SELECT 'large object', oid, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY oid`;
 
 /** Reads both sides anew, by nothing of the migration's own. Opens the source for it. */
 export async function compare({ source, target }: Scene): Promise<{ lines: number; faults: string[] }> {
