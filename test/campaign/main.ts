@@ -15,6 +15,7 @@ const usage = `npm run campaign -- kill [OPTIONS]
 
   --seed N       the same seed, the same kills; without it a random one, which is said
   --runs N       how many migrations (default: 6, which kill at every moment once)
+  --only N       of them the Nth alone
   --name NAME    the embedded cluster (default: campaign); made anew if it is not there
   --keep         leave the cluster up
 `;
@@ -26,24 +27,27 @@ async function main(args: string[]): Promise<number> {
     options: {
       seed: { type: "string", default: String(randomInt(1_000_000)) },
       runs: { type: "string", default: String(opening) },
+      only: { type: "string" },
       name: { type: "string", default: "campaign" },
       keep: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  const numbers = [values.seed, values.runs].every((text) => /^\d{1,9}$/.test(text));
+  const numbers = [values.seed, values.runs, values.only ?? values.runs].every((text) => /^\d{1,9}$/.test(text));
   if (values.help || positionals.join(" ") !== "kill" || !numbers) {
     process.stderr.write(usage);
     return values.help ? 0 : 64;
   }
-  const migrations = plan(Number(values.seed), Number(values.runs));
-  step(`seed ${values.seed}, ${migrations.length} migrations, ${migrations.flat().length} kills`);
+  const planned = [...plan(Number(values.seed), Number(values.runs)).entries()];
+  const migrations = planned.filter(([index]) => values.only === undefined || index === Number(values.only) - 1);
+  const kills = migrations.flatMap(([, each]) => each).length;
+  step(`seed ${values.seed}, ${migrations.length} migrations, ${kills} kills`);
   const scene = await setTheScene(values.name, await up({ name: values.name }));
   try {
     let faults = 0;
-    for (const [index, kills] of migrations.entries()) {
-      step(`migration ${index + 1} of ${migrations.length}`);
-      const found = await migrate(scene, kills, step);
+    for (const [index, each] of migrations) {
+      step(`migration ${index + 1} of ${planned.length}`);
+      const found = await migrate(scene, each, step);
       for (const fault of found) step(`  WRONG: ${fault}`);
       faults += found.length;
     }
