@@ -69,7 +69,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       locale: config.locale,
       parameters: postgresqlParameters(config),
       // Loaded as a lone instance: replicas would only take part in the work.
-      growsLater: config.migrationEnabled,
+      growsLater: config.migrationEnabled || config.migrationPlanned,
       protect,
       retainOnDelete,
     },
@@ -99,7 +99,9 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
   );
   const settings = migrationSettings(config);
   const migration = config.migrationEnabled
-    ? new Migration("migration", settings, config.activeDatabase, { dependsOn: [cluster] })
+    ? new Migration("migration", settings, config.activeDatabase, {
+        dependsOn: config.migrationAlias ? [cluster, pooler] : [cluster],
+      })
     : undefined;
   const growth =
     migration === undefined

@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiException, type V1Job, type V1PersistentVolumeClaim, type V1Pod } from "@kubernetes/client-node";
-import * as fs from "node:fs";
-import * as path from "node:path";
 import type { MigrationReport } from "../migration";
+import { foreseeAlias } from "./alias";
 import { pointToSource } from "./connection-secret";
 import { type MigrationEvent, Narrator, parseEvent } from "./events";
 import { MigrationFailure, nothingChanged } from "./failure";
+import { Hold } from "./hold";
 import { found, Kubernetes, patiently, waitingFor } from "./kubernetes";
 import {
   backup,
@@ -26,7 +26,7 @@ import {
   temporaryRoleHours,
 } from "./manifests";
 import { donePlan, type Plan, planOf } from "./plan";
-import { contradiction, readRecord, type RollbackReport, type Side } from "./record";
+import { contradiction, readRecord, recordSchema, type RollbackReport, type Side } from "./record";
 import { quantity } from "../../postgresql/quantity";
 import { renderReport } from "./report";
 import { scramVerifier } from "./scram";
@@ -51,6 +51,7 @@ export class Engine {
   private readonly kubernetes: Kubernetes;
   private readonly names: ReturnType<typeof objectNames>;
   private readonly narrator = new Narrator();
+  private readonly hold: Hold;
 
   /** @param say receives a line of progress. */
   constructor(
@@ -59,6 +60,7 @@ export class Engine {
   ) {
     this.kubernetes = new Kubernetes(settings);
     this.names = objectNames(settings);
+    this.hold = new Hold(this.kubernetes, settings, say);
   }
 
   /**
@@ -66,7 +68,7 @@ export class Engine {
    * @throws MigrationFailure with what happened, what was left untouched and what to do next
    */
   async migrate(active: Side): Promise<string> {
-    await this.firstLook();
+    await this.kubernetes.presentCluster();
     const record = await readRecord(this.kubernetes, this.settings.target.database);
     const refusal = contradiction(record, active);
     if (refusal !== undefined) throw refusal;
@@ -78,9 +80,12 @@ export class Engine {
           ? `already done; ${this.settings.target.database} is left as it is`
           : `rolled back at ${back}; both databases are left as they are`,
       );
+      await this.settleName();
       await this.conclude(stored);
       return stored.text;
     }
+    // Not before: of a finished migration nothing of the old database need be left.
+    await this.presentPasswords();
     const failure = await this.runJob("migrate");
     let report;
     try {
@@ -106,7 +111,8 @@ export class Engine {
 
   /** Compares the source with the target's database as it is, and changes neither. @throws MigrationFailure that names what differs. */
   async verify(): Promise<void> {
-    await this.firstLook();
+    await this.kubernetes.presentCluster();
+    await this.presentPasswords();
     const failure = await this.runJob("verify");
     await this.tidy();
     if (failure !== undefined) {
@@ -116,9 +122,10 @@ export class Engine {
 
   /** Looks at both sides as a migration would, and changes neither. @throws MigrationFailure where it could not look. */
   async plan(): Promise<Plan> {
-    await this.firstLook();
+    await this.kubernetes.presentCluster();
     const stored = await this.storedReport();
     if (stored !== undefined) return donePlan(this.settings.target.database);
+    await this.presentPasswords();
     const heard = await this.lookAround();
     const failure = await this.runJob("plan", (event) => heard.push(event));
     await this.tidy();
@@ -149,6 +156,7 @@ export class Engine {
     const { namespace, target } = this.settings;
     const health = (await this.kubernetes.cluster())?.status?.phase ?? "not known";
     const kept = this.keptDump(await this.dumpClaim());
+    const noAlias = this.settings.alias === undefined ? undefined : await foreseeAlias(this.kubernetes, this.settings);
     return [
       ...(health === healthy
         ? []
@@ -160,6 +168,9 @@ export class Engine {
             ),
           ]),
       ...(kept === undefined ? [] : [finding("blocker", kept.what, kept.next)]),
+      ...(noAlias === undefined
+        ? []
+        : [finding("blocker", noAlias, "Mend the Service, or set migrationAlias to false.")]),
     ];
   }
 
@@ -170,7 +181,7 @@ export class Engine {
    * @throws MigrationFailure; unless it says otherwise, the target is then still the database, and open
    */
   async rollback(): Promise<RollbackReport> {
-    await this.firstLook();
+    await this.kubernetes.presentCluster();
     // Says so if it is not what was signed: the Job tells by its hashes whether the old database is as it was left.
     if ((await this.storedReport()) === undefined) {
       throw new MigrationFailure(
@@ -179,6 +190,15 @@ export class Engine {
         "The old database is the database already.",
       );
     }
+    const ended = (await readRecord(this.kubernetes, this.settings.target.database)).marker?.retain_ended;
+    if (ended != null) {
+      throw new MigrationFailure(
+        `the way back was ended at ${ended} by \`npm run migration -- finish\``,
+        nothingChanged,
+        'The new database is the database. docs/migration.md, "Letting the source go", opens what is left of the old one, as it was at the cut-over.',
+      );
+    }
+    await this.presentPasswords();
     const failure = await this.runJob("rollback");
     await this.tidy();
     if (failure !== undefined) throw failure;
@@ -199,6 +219,10 @@ export class Engine {
     for (;;) {
       const existing = await this.job();
       if (existing === undefined) {
+        // What a run that was killed left is finished or undone first.
+        if (mode !== "plan" && mode !== "verify") await this.hold.settle();
+        if (mode === "migrate") await this.hold.prepare();
+        const kept = await this.hold.source();
         const run = {
           id: randomUUID(),
           mode,
@@ -206,7 +230,9 @@ export class Engine {
           dumpVolume: await this.prepareVolume(mode),
           targetFree: await this.targetFree(),
           ...(await this.targetLimits()),
-          sourceHost: await this.sourceHost(),
+          sourceHost: kept ?? (await this.sourceHost()),
+          // Where the name leads to the source already, a rollback has nothing to turn.
+          alias: mode === "migrate" || mode === "plan" || (mode === "rollback" && kept !== undefined),
         };
         try {
           await this.kubernetes.batch.createNamespacedJob({ namespace, body: jobManifest(this.settings, run) });
@@ -240,7 +266,12 @@ export class Engine {
       } else {
         this.say(`${describeMode[mode]} is running already; it is followed`);
       }
-      return this.follow(mode, hear);
+      const failure = await this.follow(mode, (event) => {
+        this.hold.hear(mode, event);
+        hear(event);
+      });
+      if (mode !== "plan" && mode !== "verify") await this.settleName();
+      return failure;
     }
   }
 
@@ -252,12 +283,12 @@ export class Engine {
     const owned = {
       ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: this.names.job, uid: job.metadata.uid }],
     };
-    const password = randomBytes(24).toString("base64url");
-    const schema = fs.readFileSync(path.join(__dirname, "..", "job", "state.sql"), "utf8");
+    const newPassword = () => randomBytes(24).toString("base64url");
+    const password = newPassword();
     const until = new Date(Date.now() + temporaryRoleHours * 3_600_000).toISOString();
     // A plan remembers nothing.
     const memory = [
-      schema,
+      recordSchema(),
       `INSERT INTO naytife_migration.state (target_database) VALUES (${literal(target.database)}) ON CONFLICT DO NOTHING`,
     ];
     await this.kubernetes.control(
@@ -279,7 +310,7 @@ export class Engine {
       () => core.deleteNamespacedConfigMap({ name, namespace }),
       () => core.createNamespacedConfigMap({ namespace, body: map }),
     );
-    const credentials = secret(this.settings, password);
+    const credentials = secret(this.settings, password, newPassword());
     Object.assign(credentials.metadata ?? {}, owned);
     await replace(
       () => core.deleteNamespacedSecret({ name, namespace }),
@@ -428,10 +459,9 @@ export class Engine {
     }
   }
 
-  /** What must be there before anything is asked of it. */
-  private async firstLook(): Promise<void> {
+  /** What the Job takes from the namespace must be there before it is made. */
+  private async presentPasswords(): Promise<void> {
     const { namespace, source, target } = this.settings;
-    await this.kubernetes.presentCluster();
     for (const [name, key, whose] of [
       [source.secretName, source.secretKey, "source's"],
       [target.secretName, "password", "target's"],
@@ -443,7 +473,7 @@ export class Engine {
             ? `there is no Secret ${name} in namespace ${namespace}`
             : `Secret ${name} has no key ${key}`,
           nothingChanged,
-          `It must hold the ${whose} password.`,
+          `It must hold the ${whose} password.${whose === "source's" ? " Where there is no old database to move, set migrationEnabled to false." : ""}`,
         );
       }
     }
@@ -502,6 +532,12 @@ export class Engine {
     await this.attempt(`take away what is temporary (Job ${this.names.job}, role ${temporaryRole})`, () =>
       this.cleanUp(),
     );
+  }
+
+  /** The old host name leads where the database is. */
+  private async settleName(): Promise<void> {
+    const name = this.settings.source.host;
+    await this.attempt(`lead ${name} to where the database is, which the next run does`, () => this.hold.settle());
   }
 
   private async attempt(what: string, request: () => Promise<unknown>): Promise<void> {

@@ -2,6 +2,7 @@ import { PassThrough, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiException,
+  AppsV1Api,
   BatchV1Api,
   CoreV1Api,
   CustomObjectsApi,
@@ -32,6 +33,11 @@ export interface ClusterObject {
   };
 }
 
+/** The part of a CloudNativePG Pooler that the migration reads. */
+export interface PoolerObject {
+  readonly spec: { readonly pgbouncer: { readonly paused?: boolean } };
+}
+
 /** How long the API server may take for its first answer, in milliseconds. */
 const answerLimit = 15_000;
 
@@ -39,6 +45,7 @@ const answerLimit = 15_000;
 export class Kubernetes {
   readonly core: CoreV1Api;
   readonly batch: BatchV1Api;
+  readonly apps: AppsV1Api;
   private readonly custom: CustomObjectsApi;
   private readonly discovery: DiscoveryV1Api;
   private readonly config = new KubeConfig();
@@ -71,6 +78,7 @@ export class Kubernetes {
     }
     this.core = this.config.makeApiClient(CoreV1Api);
     this.batch = this.config.makeApiClient(BatchV1Api);
+    this.apps = this.config.makeApiClient(AppsV1Api);
     this.custom = this.config.makeApiClient(CustomObjectsApi);
     this.discovery = this.config.makeApiClient(DiscoveryV1Api);
   }
@@ -122,6 +130,22 @@ export class Kubernetes {
   /** The target's Cluster, or undefined if there is none. */
   async cluster(): Promise<ClusterObject | undefined> {
     return found(patiently(() => this.readCluster()));
+  }
+
+  /** A Pooler, or undefined if there is none. */
+  async pooler(name: string): Promise<PoolerObject | undefined> {
+    const object: unknown = await found(patiently(() => this.custom.getNamespacedCustomObject(this.poolerPath(name))));
+    return object as PoolerObject | undefined;
+  }
+
+  /** Clients of a Pooler wait from here on, or go on. */
+  async pausePooler(name: string, paused: boolean): Promise<void> {
+    const body = [{ op: "add", path: "/spec/pgbouncer/paused", value: paused }];
+    await patiently(() => this.custom.patchNamespacedCustomObject({ ...this.poolerPath(name), body }));
+  }
+
+  private poolerPath(name: string) {
+    return { group: "postgresql.cnpg.io", version: "v1", plural: "poolers", namespace: this.settings.namespace, name };
   }
 
   private async readCluster(): Promise<ClusterObject> {

@@ -10,6 +10,12 @@ copy() {
   local exists left
   COPIED=
   exists=$(sql target_admin -v d="$STAGING" <<<"SELECT count(*) FROM pg_database WHERE datname = :'d';")
+  if [[ $exists == 1 && $(crashed) == t && $(sql source -c "SELECT count(*) FROM pg_class WHERE relpersistence = 'u'") != 0 ]]; then
+    note "the target's server has crashed since an earlier run, which empties unlogged tables; all is copied anew"
+    sql target_admin -v d="$STAGING" <<<'SET client_min_messages = warning; DROP DATABASE IF EXISTS :"d" WITH (FORCE);'
+    exists=0
+  fi
+  sql target_admin -v target="$TARGET_DATABASE" <<<"INSERT INTO naytife_migration.unbroken VALUES (:'target') ON CONFLICT DO NOTHING;"
   if [[ $exists == 1 && $(recall restored_position) == "$SOURCE_POSITION" ]]; then
     # What that run had to say stands in the state, the phases that said it are not repeated.
     recall warnings >>"$WORK/warnings"
@@ -48,6 +54,11 @@ copy() {
   finish "$(sql staging -c "SELECT coalesce(sum(rows), 0) || ' rows' FROM naytife_migration_copy.copied WHERE number > 0"), $(human "$(sql staging -c "SELECT pg_database_size(current_database())")")"
 }
 
+# crashed: t if the target's server has crashed, or given way to a standby, since the copy was begun: what is unlogged, tables of the copy and the comparison's facts, is empty then.
+crashed() {
+  sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT NOT EXISTS (SELECT FROM naytife_migration.unbroken WHERE target_database = :'target');"
+}
+
 # chunk_bytes TOTAL: how much of the source one transaction copies: enough of them to keep all jobs busy to the end, none so big that a killed run loses much.
 chunk_bytes() {
   local bytes=$(($1 / (8 * JOBS)))
@@ -81,13 +92,27 @@ SQL
   fi
 }
 
-# list_definitions: what only a superuser may own, in lists of its own: data wrappers come before the rest, event triggers and publications after it.
+# list_definitions: the definitions' entries, in lists by when they are restored; index.sh restores the last four.
+#   before  what only a superuser may own and other things need: data wrappers
+#   rest    most: before the rows, and after them JOBS at a time
+#   serial  what locks one thing and then another, of which pg_restore knows nothing, so that two workers would deadlock: the last ATTACH of a partitioned index locks the
+#           partitioned tables above; the index that is its table's replica identity, where the table is clustered by another one
+#   keys    foreign keys, for which the indexes of partitioned tables must be whole, and the comments on constraints and indexes, which may be about the two above
+#   after   what only a superuser may own and is the database's: event triggers, publications
 list_definitions() {
-  local entry='^[0-9]+; [0-9]+ [0-9]+ '
-  pg_restore -l "$WORK/definitions" >"$WORK/list"
-  grep -E "${entry}FOREIGN DATA WRAPPER " "$WORK/list" >"$WORK/list.before" || true
-  grep -E "${entry}(EVENT TRIGGER|PUBLICATION|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA|COMMENT (- )?(EVENT TRIGGER|PUBLICATION)) |${entry}COMMENT - (EVENT TRIGGER|PUBLICATION) " "$WORK/list" >"$WORK/list.after" || true
-  grep -vxFf <(cat "$WORK/list.before" "$WORK/list.after") "$WORK/list" >"$WORK/list.rest"
+  local identities
+  # An entry bears the OID that the index has on the source.
+  identities=$(sql source -c "SELECT string_agg(identity.indexrelid::text, ' ') FROM pg_index AS identity JOIN pg_index AS clustered USING (indrelid) WHERE identity.indisreplident AND clustered.indisclustered AND identity.indexrelid <> clustered.indexrelid")
+  pg_restore -l "$WORK/definitions" | awk -v list="$WORK/list." -v identities=" $identities " '
+    BEGIN { split("before rest serial keys after", lists); for (i in lists) printf "" >(list lists[i]) }
+    !/^[0-9]/ { next }
+    { entry = $0; sub(/^[0-9]+; [0-9]+ [0-9]+ /, "", entry); to = "rest" }
+    entry ~ /^FOREIGN DATA WRAPPER / { to = "before" }
+    # By its zeros, or an index in a schema called ATTACH would be one.
+    /^[0-9]+; 0 0 INDEX ATTACH / || entry ~ /^INDEX / && index(identities, " " $3 " ") { to = "serial" }
+    entry ~ /^(FK CONSTRAINT|COMMENT .* (CONSTRAINT|INDEX)) / { to = "keys" }
+    entry ~ /^(EVENT TRIGGER|PUBLICATION|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA|COMMENT (- )?(EVENT TRIGGER|PUBLICATION)) / { to = "after" }
+    { print >(list to) }'
 }
 
 # copy_rows: every chunk that is not done yet, JOBS at a time, the largest first. Where one fails, none is begun after it.
@@ -125,9 +150,12 @@ copy_chunk() {
 
 # copy_large_objects: they come with their owners, rights and comments, which a schema dump leaves out. Not in one transaction: each takes a lock.
 copy_large_objects() {
+  carry_large_objects
+  sql staging -c "INSERT INTO naytife_migration_copy.copied SELECT 0, count(*) FROM pg_largeobject_metadata"
+}
+carry_large_objects() {
   until [[ $(sql staging -c "SELECT count(lo_unlink(oid)) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 1000) AS left_by_an_earlier_run") == 0 ]]; do :; done
   pg_dump -d "service=source" -Fc --compress=none --data-only --large-objects --exclude-table='*.*' --snapshot="$SNAPSHOT" --lock-wait-timeout=60000 | pg_restore -d "service=staging" --exit-on-error
-  sql staging -c "INSERT INTO naytife_migration_copy.copied SELECT 0, count(*) FROM pg_largeobject_metadata"
 }
 
 copy_progress() {

@@ -11,13 +11,13 @@ rollback() {
   turn_back
 }
 
-# standing: what the marker says: nothing, `done` or `rolled back`. A COMMIT in flight is waited for; fails if the target does not answer.
+# standing: what the marker says: nothing, `done`, `ended` (done, and the way back was ended) or `rolled back`. A COMMIT in flight is waited for; fails if the target does not answer.
 standing() {
   sql target_admin -v target="$TARGET_DATABASE" <<'SQL'
 BEGIN;
 SET LOCAL lock_timeout = '30s';
 LOCK TABLE naytife_migration.marker IN SHARE MODE;
-SELECT CASE WHEN rolled_back IS NULL THEN 'done' ELSE 'rolled back' END FROM naytife_migration.marker WHERE target_database = :'target';
+SELECT CASE WHEN rolled_back IS NOT NULL THEN 'rolled back' WHEN retain_ended IS NOT NULL THEN 'ended' ELSE 'done' END FROM naytife_migration.marker WHERE target_database = :'target';
 COMMIT;
 SQL
 }
@@ -38,6 +38,7 @@ rollback_preflight() {
     note "the switch was made by an earlier run; the source is open"
     exit 0
     ;;
+  ended) fail "the way back was ended by \`npm run migration -- finish\`" "The new database is the database." ;;
   *) fail "there is no finished migration into $TARGET_DATABASE, so there is nothing to go back from" "The source is the database already." ;;
   esac
   begin preflight
@@ -63,9 +64,11 @@ rollback_preflight() {
   [[ -z $other ]] || warn "changed on the new database since the cut-over, and not carried back: $other"
 
   # What is overwritten must be what we know: the rows of the cut-over, or those that an earlier rollback brought.
-  local strange
+  local strange counted
+  counted=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT coalesce(report -> 'online' ->> 'counted', 'true') FROM naytife_migration.marker WHERE target_database = :'target';")
+  [[ $counted == true ]] || warn "the old database was not counted when it was sealed, so it cannot be told whether somebody wrote to it since: the new one's rows take the place of what is there"
   strange=$(strange_tables "(SELECT report -> 'tables' FROM naytife_migration.marker WHERE target_database = :'target')")
-  if [[ -n $strange && -n $(strange_tables "(SELECT coalesce(returned, '[]') FROM naytife_migration.state WHERE target_database = :'target')") ]]; then
+  if [[ $counted == true && -n $strange && -n $(strange_tables "(SELECT coalesce(returned, '[]') FROM naytife_migration.state WHERE target_database = :'target')") ]]; then
     fail "the old database is not as it was at the cut-over: somebody wrote to it since ($strange)" \
       "What was written there would be lost by going back, so nothing is done. Carry it to the new database by hand and make those tables of the old one as they were, then run this again."
   fi
@@ -172,6 +175,7 @@ terminate_opened() {
 # hold_target: from here on nobody's write to the target is acknowledged, until it is given back or the switch is made.
 hold_target() {
   begin hold
+  hold_clients
   close_target
   lock_side target
   hold "LOCK TABLE ONLY pg_catalog.pg_largeobject IN SHARE MODE;" >/dev/null || fail "the target's large objects could not be locked within a minute" "If a client holds them, end it (SELECT * FROM pg_stat_activity), then run this again."
@@ -253,13 +257,16 @@ prove_return() {
 
 # turn_back: the switch is the marker's row. Before it the source is closed, after it the target is: never both open.
 turn_back() {
+  local turned
   begin switch
   seal target
   still_frozen
   printf '[%s]' "$(sort -u "$WORK/warnings" | paste -sd,)" >"$WORK/warnings.json"
-  sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v tables="$TABLES" -v held="$((($(date +%s%N) - HELD_FROM) / 1000000))" -f "$SCRIPTS/rollback.sql"
+  turned=$(sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v tables="$TABLES" -v held="$((($(date +%s%N) - HELD_FROM) / 1000000))" -f "$SCRIPTS/rollback.sql")
+  [[ $turned == turned ]] || fail "the way back was ended meanwhile by \`npm run migration -- finish\`" "The new database is the database."
   release_locks
   open_source
+  event switched ""
   sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target'; UPDATE naytife_migration.phase SET finished = clock_timestamp() WHERE run = '$RUN' AND phase = 'switch';" ||
     note "the working tables of the rollback could not be cleared"
 }
@@ -294,7 +301,7 @@ undo_rollback() {
   now=$(standing 2>/dev/null) || now=unknown
   case $now in
   "rolled back") echo "The switch is made: the old database has everything, the new one is closed. What is left to do, the next run of this command does." ;;
-  done)
+  done | ended)
     if ! reopen_target 2>/dev/null; then
       echo "The new database could not be opened again: it is closed to clients until the next run of this command. The old one is closed as before."
       return

@@ -30,7 +30,7 @@ export async function setTheScene(name: string, cluster: EmbeddedCluster): Promi
   const storage = ({ name, size }: SmallVolume) => ({ storageClass: name, size });
   // The campaign's many copies are not to fill it by their WAL.
   const parameters = { max_wal_size: "128MB", min_wal_size: "64MB" };
-  const fixture = await migrationFixture("kill", "10MB", parameters, {
+  const fixture = await migrationFixture("kill", "10MB", parameters, "replica", {
     cluster,
     dumpStorage: storage(dumpVolume),
     targetStorage: storage(targetVolume),

@@ -3,6 +3,7 @@ import * as path from "node:path";
 import { createInterface } from "node:readline";
 import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
+import type { WalLevel } from "../../local/legacy/manifests";
 import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import { sharedCluster } from "./cluster";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
@@ -45,11 +46,13 @@ export interface Place {
  * Makes both databases; the legacy one of `size`.
  *
  * @param parameters of the Cluster's PostgreSQL
+ * @param walLevel of the legacy database
  */
 export async function migrationFixture(
   name: string,
   size: string,
   parameters: Readonly<Record<string, string>> = {},
+  walLevel: WalLevel = "replica",
   place?: Place,
 ): Promise<MigrationFixture> {
   const namespace = `${name}-${Date.now().toString(36)}`;
@@ -111,7 +114,7 @@ export async function migrationFixture(
     }
   });
   const legacyTarget = { ...target, namespace };
-  await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage });
+  await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage, walLevel });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
   const settings: Settings = {
     kubeconfig: target.kubeconfig,
@@ -135,6 +138,7 @@ export async function migrationFixture(
     image: "",
     jobs: 2,
     dump: place?.dumpStorage ?? { size: "1Gi", storageClass },
+    retainDays: 7,
   };
   return {
     target,
@@ -192,7 +196,16 @@ export function startProgram(
   };
 }
 
-/** {@link startProgram}, to its end. */
-export function runProgram(...program: Parameters<typeof startProgram>): Promise<Outcome> {
-  return startProgram(...program).outcome;
+/** {@link startProgram}, to its end. @param kill ends it outright */
+export function runProgram(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  onLine?: (line: string) => void,
+  kill?: AbortSignal,
+): Promise<Outcome> {
+  const { outcome, end } = startProgram(args, environment, onLine);
+  kill?.addEventListener("abort", () => {
+    end("SIGKILL");
+  });
+  return outcome;
 }

@@ -147,6 +147,15 @@ describe.each(stacks)("%s", (stack) => {
     expect(program.ofType(sizeType)).toEqual([]);
   });
 
+  test("while a migration is planned, begins with one instance and moves nothing", async () => {
+    const program = await run(stack, { config: { migrationEnabled: "false", migrationPlanned: "true" } });
+    const { spec } = program.get(clusterType).inputs as { spec: ClusterSpec };
+    expect(spec).not.toHaveProperty("instances");
+    expect(spec.postgresql).not.toHaveProperty("synchronous");
+    expect(program.ofType(sizeType)).toEqual([]);
+    expect(program.ofType("command:local:Command")).toEqual([]);
+  });
+
   test("has the table's storage class, and only that", async () => {
     const storageClass = (await programOf(stack)).get("kubernetes:storage.k8s.io/v1:StorageClass");
     expect(storageClass.inputs).toMatchObject({
@@ -377,7 +386,9 @@ test("after a rollback applications are told of the old database, when the engin
     Buffer.from(text, "base64").toString(),
   ]);
   expect(Object.fromEntries(written)).toEqual(sourceConnection(settings, mockPassword));
-  expect(registrations.find(({ urn }) => urn === secret.parent)?.dependencies).toContain(engine.urn);
+  const size = program.get("kubernetes:postgresql.cnpg.io/v1:ClusterPatch");
+  expect(program.get("naytife:postgres:Growth").dependencies).toContain(engine.urn);
+  expect(registrations.find(({ urn }) => urn === secret.parent)?.dependencies).toContain(size.urn);
 });
 
 test("a wrong value stops it before anything is registered", async () => {

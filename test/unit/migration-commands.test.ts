@@ -4,6 +4,8 @@ import type { AddressInfo } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { ConfigurationError } from "../../config";
+import { notYet, thrownAwayByYou } from "../../migration/commands/finish";
+import { standing } from "../../migration/commands/legacy";
 import { duration, exitCode, render } from "../../migration/commands/plan";
 import { stackSettings } from "../../migration/commands/stack";
 import { describe as words, exitCodes, judge, type Traces } from "../../migration/commands/status";
@@ -11,7 +13,7 @@ import type { MigrationEvent } from "../../migration/engine/events";
 import { MigrationFailure } from "../../migration/engine/failure";
 import { Kubernetes } from "../../migration/engine/kubernetes";
 import { planOf, type Severity } from "../../migration/engine/plan";
-import { contradiction, type MigrationRecord, type RecordedPhase } from "../../migration/engine/record";
+import { contradiction, type MigrationRecord, type RecordedPhase, retention } from "../../migration/engine/record";
 import { invocation, UsageError } from "../../migration/main";
 import type { MigrationReport } from "../../migration/migration";
 
@@ -22,7 +24,7 @@ describe("the command line", () => {
     expect(invocation(["status"])).toEqual({
       verb: "status",
       stack: { stack: "local", name: "local", config: {} },
-      options: { json: false, yes: false },
+      options: { json: false, yes: false, now: false },
     });
   });
 
@@ -33,6 +35,7 @@ describe("the command line", () => {
       "staging",
       "--json",
       "--yes",
+      "--now",
       "--kubeconfig",
       "k",
       "--context",
@@ -43,7 +46,7 @@ describe("the command line", () => {
     expect(invocation(args)).toEqual({
       verb: "report",
       stack: { stack: "staging", name: "local", kubeconfig: "k", context: "c", config: { a: "b=c" } },
-      options: { json: true, yes: true },
+      options: { json: true, yes: true, now: true },
     });
   });
 
@@ -86,8 +89,16 @@ describe("a stack's settings", () => {
         searchPath: ["naytife_schema", "public"],
       },
       image: "",
+      mode: "offline",
       jobs: 7,
       dump: { size: "10Gi", storageClass: "cnpg-oci-storage" },
+      retainDays: 7,
+    });
+  });
+
+  test("say whether the application may write during the copy", async () => {
+    expect(await stackSettings({ ...choice, context: "oke", config: { migrationMode: "online" } })).toMatchObject({
+      mode: "online",
     });
   });
 
@@ -192,6 +203,19 @@ describe("status", () => {
     expect(heard).toMatchObject({ state: "stopped", phase: "preflight", why: { text: "no room", next: "grow" } });
   });
 
+  test("an online run that was killed left slots on the source, and what that means is said", async () => {
+    const record = {
+      ...nothing,
+      state: { ...state, publisher: "naytife_migration" },
+      phases: [phase("catch up", false)],
+    };
+    const answer = judge(record, silent);
+    expect(answer).toMatchObject({ state: "stopped", slots: true, source: "open" });
+    expect(words(answer, await settingsOf())).toMatch(
+      /naytife_migration_proof keep the source's WAL, which fills its disk/,
+    );
+  });
+
   test("a run that was killed left its source as the target remembers it", () => {
     const sealed = { ...state, source_freeze: "unset", source_sealed: "yes", dump: "naytifedb-r" };
     const volume = { name: "v", size: "10Gi", holdsBackup: false };
@@ -261,20 +285,31 @@ describe("a plan", () => {
 
   test("estimates by what it measured, and says how", () => {
     const found = planOf([fact("sizes", sizes), fact("measured", measured)]);
-    // 200 MB at 100 MB/s, twice; 50 MB of indexes, four times; 200 MB hashed at 50 MB/s.
-    expect(found.estimate?.seconds).toEqual({ copy: 4, index: 2, verify: 4 });
+    const fixed = found.estimate?.seconds?.fixed ?? NaN;
+    // 200 MB at 100 MB/s, five times; 50 MB of indexes, five times; 200 MB hashed at 50 MB/s, 1.7 times.
+    expect(found.estimate?.seconds).toEqual({ fixed, copy: 10, index: 2.5, verify: 6.8 });
     const text = render(found);
-    expect(text).toContain("copy 4 s, indexes 2 s, comparison 4 s: 10 s in all");
+    expect(text).toContain(
+      `about ${duration((fixed + 19.3) / 2)} to ${duration((fixed + 19.3) * 2)} from the freeze to the cut-over`,
+    );
+    expect(text).toContain("whatever the rows, copy 10 s, indexes 3 s, comparison 7 s\n");
     expect(text).toContain("By a sample of shop.orders: 50.0 MB came to the Job at 100.0 MB/s");
     expect(text).toContain("about 250.0 MB of WAL");
     expect(text).toMatch(/shop\.orders {3}150\.0 MB {2}40\.0 MB {2}about 1000\n/);
     expect(text).toMatch(/shop\.new {6}50\.0 MB {3}10\.0 MB {2}not counted yet\n/);
   });
 
-  test("does not guess at a database that is too small to be timed", () => {
+  test("tells the fixed costs of a database that is too small to be timed", () => {
+    const { estimate } = planOf([fact("sizes", { ...sizes, tables: 5e6 })]);
+    expect(estimate?.seconds).toMatchObject({ copy: 0, index: 0, verify: 0 });
+    expect(estimate?.seconds?.fixed).toBeGreaterThan(1);
+    expect(estimate?.how).toContain("No table is large enough to be timed");
+  });
+
+  test("does not guess where nothing could be timed", () => {
     const found = planOf([fact("sizes", sizes)]);
     expect(found.estimate?.seconds).toBeUndefined();
-    expect(render(found)).toMatch(/time {3}not estimated\n.*below 1 MB/);
+    expect(render(found)).toMatch(/time {3}not estimated\n.*No table could be timed/);
   });
 
   test("names the clients that the freeze will end", () => {
@@ -401,6 +436,106 @@ describe("after a rollback", () => {
     const refusal = contradiction(record, active);
     expect(refusal === undefined).toBe(next === undefined);
     if (next !== undefined) expect(refusal?.next).toMatch(next);
+  });
+});
+
+describe("the end of the way back", () => {
+  const marker = { run: "r", completed: "2026-11-21T10:00:00+00:00", report };
+  const done: MigrationRecord = { marker, state, phases: [] };
+  const ended: MigrationRecord = { ...done, marker: { ...marker, retain_ended: "2026-11-29T08:00:00+00:00" } };
+  const back: MigrationRecord = { ...done, marker: { ...marker, rolled_back: "2026-11-22T10:00:00+00:00" } };
+  const until = "2026-11-28T10:00:00.000Z";
+
+  test("status says until when, and that it was ended", async () => {
+    expect(retention(done, 7)).toEqual({ retainedUntil: until });
+    expect(retention(back, 7)).toEqual({});
+    expect(retention(nothing, 7)).toEqual({});
+    const settings = await stackSettings(choice);
+    const said = (record: MigrationRecord) => words({ ...judge(record, silent), ...retention(record, 7) }, settings);
+    expect(said(done)).toMatch(new RegExp(`way back +npm run migration -- rollback; kept until ${until}`));
+    expect(said(ended)).toMatch(/way back +none: it was ended at 2026-11-29T08:00:00\+00:00/);
+    expect(said(ended)).toMatch(/source +left sealed/);
+  });
+
+  test.each<[string, MigrationRecord, string | undefined, RegExp | undefined]>([
+    ["where nothing was moved", nothing, undefined, /no migration has finished/],
+    [
+      "a minute too early",
+      done,
+      "2026-11-28T09:59:00Z",
+      /kept until 2026-11-28T10:00:00.000Z \(migrationRetainDays 7\)/,
+    ],
+    ["in time", done, until, undefined],
+    ["at any time, where somebody insists", done, undefined, undefined],
+    ["twice", ended, until, undefined],
+    ["after a rollback", back, undefined, /rolled back at/],
+    [
+      "in the midst of one",
+      { ...done, state: { ...state, target_closed: "-1" } },
+      undefined,
+      /has not come to its end/,
+    ],
+  ])("finish, %s", (_, record, now, refusal) => {
+    const answer = notYet(record, 7, now === undefined ? undefined : new Date(now));
+    expect(answer === undefined).toBe(refusal === undefined);
+    if (refusal !== undefined) expect(answer?.message).toMatch(refusal);
+  });
+
+  test("after it `up` refuses the old database without naming a way to it", () => {
+    expect(contradiction(ended, "target")).toBeUndefined();
+    expect(contradiction(ended, "source")?.next).not.toContain("rollback");
+  });
+
+  const deployment = (name: string, labels: Record<string, string>, claim?: string) => ({
+    metadata: { name },
+    spec: {
+      selector: {},
+      template: {
+        metadata: { labels },
+        spec: {
+          containers: [],
+          volumes: [
+            {
+              name: "data",
+              ...(claim === undefined ? { emptyDir: {} } : { persistentVolumeClaim: { claimName: claim } }),
+            },
+          ],
+        },
+      },
+    },
+  });
+  const service = { metadata: { name: "postgres" }, spec: { selector: { app: "postgres" } } };
+
+  test("what is left of the old database is what its Service selects, and nothing else", () => {
+    const all = [
+      deployment("postgres", { app: "postgres", tier: "db" }, "postgres-data"),
+      deployment("shop", { app: "shop" }, "files"),
+    ];
+    expect(standing(service, all)).toEqual({
+      service: "postgres",
+      deployments: ["postgres"],
+      volumeClaims: ["postgres-data"],
+    });
+    expect(standing(undefined, all)).toEqual({ service: undefined, deployments: [], volumeClaims: [] });
+    // Such a Service has its endpoints by hand: it selects none, not all.
+    expect(standing({ metadata: { name: "postgres" }, spec: {} }, all).deployments).toEqual([]);
+  });
+
+  test("and it is named in commands, for whoever it belongs to", async () => {
+    const settings = await stackSettings(choice);
+    const held = standing(service, [deployment("postgres", { app: "postgres" }, "postgres-data")]);
+    const text = thrownAwayByYou(settings, { ...held, secret: "postgres-secret" });
+    expect(text.match(/^ {2}kubectl .*$/gm)).toEqual([
+      "  kubectl -n naytife-production delete deployment postgres",
+      "  kubectl -n naytife-production delete service postgres",
+      "  kubectl -n naytife-production delete persistentvolumeclaim postgres-data",
+      "  kubectl -n naytife-production delete secret postgres-secret",
+    ]);
+    expect(text).not.toContain("on no volume");
+    const fleeting = standing(service, [deployment("postgres", { app: "postgres" })]);
+    expect(thrownAwayByYou(settings, { ...fleeting, secret: undefined })).toContain("goes with the pod");
+    const gone = thrownAwayByYou(settings, { ...standing(service, []), secret: undefined });
+    expect(gone).toMatch(/No Deployment[^]*delete service postgres/);
   });
 });
 
