@@ -6,16 +6,18 @@ import { step } from "../../local/progress";
 import { migrate } from "./kill";
 import { opening, plan } from "./plan";
 import { setTheScene } from "./scene";
+import { type Struck, table } from "./table";
 
 const usage = `npm run campaign -- kill [OPTIONS]
 
-  migrates a small database again and again, and each time kills what takes part in it before it is done: the Job, the engine, the source's
-  sessions and network, the target's server, the disks. Then it runs the migration once more, and compares.
-  Ends with 0 where everything was as it should be, with 1 where not.
+  migrates a small database again and again, and each time kills what takes part in it before it is done: the Job, the engine, who started it, the
+  source's sessions and network, the target's server, the disks. Then it runs the migration once more, and compares. In the end it tells who was hit
+  in which phase. Ends with 0 where everything was as it should be, with 1 where not.
 
   --seed N       the same seed, the same kills; without it a random one, which is said
   --runs N       how many migrations (default: 6, which kill at every moment once)
-  --only N       of them the Nth alone
+  --only N[-M]   of them the Nth alone, or the Nth to the Mth
+  --minutes N    no migration is begun any more after so long (default: 1440)
   --name NAME    the embedded cluster (default: campaign); made anew if it is not there
   --keep         leave the cluster up
 `;
@@ -28,36 +30,47 @@ async function main(args: string[]): Promise<number> {
       seed: { type: "string", default: String(randomInt(1_000_000)) },
       runs: { type: "string", default: String(opening) },
       only: { type: "string" },
+      minutes: { type: "string", default: "1440" },
       name: { type: "string", default: "campaign" },
       keep: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  const numbers = [values.seed, values.runs, values.only ?? values.runs].every((text) => /^\d{1,9}$/.test(text));
-  if (values.help || positionals.join(" ") !== "kill" || !numbers) {
+  const { seed, name } = values;
+  const numbers = [seed, values.runs, values.minutes].every((text) => /^\d{1,9}$/.test(text));
+  const range = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(values.only ?? `1-${values.runs}`);
+  if (values.help || positionals.join(" ") !== "kill" || !numbers || range === null) {
     process.stderr.write(usage);
     return values.help ? 0 : 64;
   }
-  const planned = [...plan(Number(values.seed), Number(values.runs)).entries()];
-  const migrations = planned.filter(([index]) => values.only === undefined || index === Number(values.only) - 1);
-  const kills = migrations.flatMap(([, each]) => each).length;
-  step(`seed ${values.seed}, ${migrations.length} migrations, ${kills} kills`);
-  const scene = await setTheScene(values.name, await up({ name: values.name }));
+  const first = Number(range[1]);
+  const migrations = plan(Number(seed), Number(range[2] ?? first)).slice(first - 1);
+  const scene = await setTheScene(name, await up({ name }));
+  const end = Date.now() + Number(values.minutes) * 60_000;
+  const struck: Struck[] = [];
+  let done = 0;
+  let faults = 0;
   try {
-    let faults = 0;
-    for (const [index, each] of migrations) {
-      step(`migration ${index + 1} of ${planned.length}`);
-      const found = await migrate(scene, each, step);
-      for (const fault of found) step(`  WRONG: ${fault}`);
-      faults += found.length;
+    for (const [index, kills] of migrations.entries()) {
+      if (Date.now() > end) break;
+      const number = first + index;
+      step(
+        `seed ${seed}, migration ${number}; the same again: npm run campaign -- kill --seed ${seed} --only ${number}`,
+      );
+      const told = await migrate(scene, kills, step);
+      for (const fault of told.faults) step(`  WRONG: ${fault}`);
+      faults += told.faults.length;
+      struck.push(...told.struck.map((each) => ({ ...each, faults: told.faults.length })));
+      done += 1;
     }
     step(
-      `seed ${values.seed}, ${migrations.length} migrations: ${faults === 0 ? "all as it must be" : `${faults} faults`}`,
+      `seed ${seed}, ${done} migrations: ${faults === 0 ? "all finished by the next run, equal, and whole" : `${faults} faults`}`,
     );
     return faults === 0 ? 0 : 1;
   } finally {
+    for (const line of table(struck)) step(line);
     if (values.keep) await scene.takeDown();
-    else await down({ name: values.name });
+    else await down({ name });
   }
 }
 

@@ -3,9 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isNotFound } from "../../local/legacy/cluster";
 import { tool } from "../../local/toolchain/toolchain";
 import { objectNames } from "../../migration/engine/manifests";
-import type { Boundary } from "./plan";
+import { jobProcesses } from "../e2e/migration-fixture";
+import type { Boundary, Kill } from "./plan";
 import type { Scene } from "./scene";
-import { jobProcesses } from "./strike";
+import { targetAnswers } from "./strike";
+import { phases } from "./table";
+
+/** The moments that a run is kept at until it was hit. */
+const keptAt: readonly Boundary[] = ["compared", "switch", "switched"];
 
 /** What a run of the engine says, line by line. */
 export class Lines {
@@ -26,6 +31,16 @@ export class Lines {
   last(): string {
     return this.heard.at(-1) ?? "nothing";
   }
+
+  /** The phase that the run was in as far as it has said, or the moment that it was kept at. */
+  phase({ at }: Kill): string {
+    if (keptAt.includes(at)) return at;
+    const said = this.heard.map((line) => {
+      if (line.endsWith(" holds the data")) return "end";
+      return phases.find((phase) => line.startsWith(`[migration] ${phase}:`) || line === `[migration] ${phase} …`);
+    });
+    return said.findLast((phase) => phase !== undefined) ?? "begin";
+  }
 }
 
 /** Lets a run go on that was stopped at its moment. */
@@ -39,7 +54,10 @@ type GoOn = () => Promise<void>;
 export async function comes(scene: Scene, at: Boundary, lines: Lines, ended: AbortSignal): Promise<GoOn> {
   switch (at) {
     case "begin":
-      while (!ended.aborted && !(await jobIsThere(scene))) await sleep(20);
+      while (!(await jobIsThere(scene))) {
+        if (ended.aborted) throw new Error("the run ended before it had a Job");
+        await sleep(20);
+      }
       break;
     case "dump done":
       await lines.said(/^\[migration\] dump: .*\d\.\d{3} s$/);
@@ -47,6 +65,9 @@ export async function comes(scene: Scene, at: Boundary, lines: Lines, ended: Abo
     case "end":
       await lines.said(/ holds the data$/);
       break;
+    case "compared":
+      await lines.said(/^\[migration\] cut over …$/);
+      return standing(scene);
     case "switch":
     case "switched": {
       await lines.said(/^\[migration\] verify …$/);
@@ -71,9 +92,9 @@ async function jobIsThere({ api, fixture: { settings, namespace } }: Scene): Pro
   }
 }
 
-/** With the transaction under way, the Job's first process is stopped; its child commits, and nobody goes on. */
-async function afterTheSwitch(scene: Scene, gate: Gate): Promise<GoOn> {
-  const main = (await jobProcesses(scene)).find(({ first }) => first);
+/** The Job's first process is stopped; the statement that it waits for comes to its end, and nobody goes on. @param then waits for that, and nothing longer */
+async function stop(scene: Scene, then: () => Promise<void>): Promise<() => void> {
+  const main = (await jobProcesses(scene.legacyTarget)).find(({ first }) => first);
   const signal = (name: NodeJS.Signals) => {
     try {
       if (main !== undefined) process.kill(main.id, name);
@@ -82,12 +103,41 @@ async function afterTheSwitch(scene: Scene, gate: Gate): Promise<GoOn> {
     }
   };
   signal("SIGSTOP");
-  await gate.open();
-  while ((await scene.target("SELECT count(*) FROM naytife_migration.marker")) !== "1") {
-    await sleep(50);
+  try {
+    await then();
+  } catch (error) {
+    signal("SIGCONT");
+    throw error;
   }
   return () => {
     signal("SIGCONT");
+  };
+}
+
+/** The Job stands between two statements. */
+async function standing(scene: Scene): Promise<GoOn> {
+  const sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'naytife\\_migration %'";
+  const goOn = await stop(scene, async () => {
+    for (let quiet = 0; quiet < 3; await sleep(100)) {
+      quiet = (await scene.target(sessions)) === "0" ? quiet + 1 : 0;
+    }
+  });
+  return async () => {
+    await targetAnswers(scene);
+    goOn();
+  };
+}
+
+/** With the transaction under way, the Job is stopped; the transaction commits. */
+async function afterTheSwitch(scene: Scene, gate: Gate): Promise<GoOn> {
+  const goOn = await stop(scene, async () => {
+    await gate.open();
+    while ((await scene.target("SELECT count(*) FROM naytife_migration.marker")) !== "1") {
+      await sleep(50);
+    }
+  });
+  return () => {
+    goOn();
     return Promise.resolve();
   };
 }

@@ -12,6 +12,8 @@ export const boundaries = [
   "index",
   "verify",
   "cut over",
+  /** Before the switch: the Job stands between two statements, and goes on when the target answers; what happens to the target meanwhile it cannot see. */
+  "compared",
   /** In the transaction that switches, before it commits. */
   "switch",
   /** After it has committed, before anything else. */
@@ -32,6 +34,8 @@ const within = {
   "the Job": ["begin", "end"],
   "the engine": ["begin", "end"],
   "the engine, by Ctrl-C": ["begin", "end"],
+  /** Who started the engine is gone, nobody reads what it says, and the next one is started beside it. */
+  "the Pulumi process": ["begin", "end"],
   /** Ours, ended by the source's server. */
   "the sessions on the source": ["copy", "cut over"],
   /** Packets to and from the source's server are dropped. */
@@ -70,6 +74,7 @@ export function matters(victim: Victim, at: Boundary): boolean {
 const survivable: readonly Victim[] = [
   "the engine",
   "the engine, by Ctrl-C",
+  "the Pulumi process",
   "the source's network",
   "the dump's disk",
   "the target's disk",
@@ -79,43 +84,54 @@ const survivable: readonly Victim[] = [
 export const opening = 6;
 
 /**
- * The first six migrations have two kills each: every moment once, no victim twice. Afterwards it is one to three each, whoever and whenever, at random points
- * behind the moments too.
+ * The first six migrations have two or three kills each: every moment once, no victim twice. Afterwards it is up to six each, whoever and whenever, at random
+ * points behind the moments too.
  *
  * @param seed a whole number
  * @param count how many migrations
  */
 export function plan(seed: number, count: number): Kills[] {
   const random = randomNumbers(seed);
-  const all = everyMoment(random);
+  const all = everyMoment(random, opening, () => shuffled(victims, random));
   while (all.length < count) all.push(anyKills(random));
   return all.slice(0, count);
 }
 
-function everyMoment(random: () => number): Kills[] {
-  const each = boundaries.length / opening;
+/**
+ * In as few migrations as it can be done: every moment once, and between the comparison and the switch the target's server, which empties what is unlogged.
+ *
+ * @param seed a whole number
+ */
+export function slice(seed: number): Kills[] {
+  const random = randomNumbers(seed);
+  const anyone = (at: Boundary) => one(victims.filter((victim) => matters(victim, at)), random);
+  return everyMoment(random, 3, () => boundaries.map((at) => (at === "compared" ? "the target's server" : anyone(at))));
+}
+
+/** @param victimsInTurn one for each moment */
+function everyMoment(random: () => number, migrations: number, victimsInTurn: () => readonly Victim[]): Kills[] {
   for (;;) {
-    const who = shuffled(victims, random);
+    const who = victimsInTurn();
     const all = boundaries.map((at, index): Kill => {
       return { victim: who[index]!, at, after: 0, lasts: 2000 + Math.floor(random() * 3000) };
     });
     if (!all.every(({ victim, at }) => matters(victim, at))) continue;
     const dealt = shuffled(all, random);
-    const migrations = Array.from({ length: opening }, (_, n) => inOrder(dealt.slice(n * each, (n + 1) * each)));
-    if (migrations.every(possible)) return migrations;
+    const each = Array.from({ length: migrations }, (_, n) => inOrder(dealt.filter((_, i) => i % migrations === n)));
+    if (each.every(possible)) return each;
   }
 }
 
 function anyKills(random: () => number): Kills {
-  const one = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
-  for (;;) {
-    const kills = Array.from({ length: 1 + Math.floor(random() * 3) }, (): Kill => {
-      const at = one(boundaries);
-      const victim = one(victims.filter((each) => matters(each, at)));
-      return { victim, at, after: Math.floor(random() * 2000), lasts: 2000 + Math.floor(random() * 15_000) };
-    });
-    if (possible(inOrder(kills))) return inOrder(kills);
-  }
+  const kills = Array.from({ length: 3 + Math.floor(random() * 4) }, (): Kill => {
+    const at = one(boundaries, random);
+    const victim = one(victims.filter((each) => matters(each, at)), random);
+    // Now and then longer than a connection is waited for.
+    const lasts = random() < 0.1 ? 20_000 : 1000 + Math.floor(random() * 4000);
+    return { victim, at, after: Math.floor(random() * 2000), lasts };
+  });
+  const [last] = kills.filter(mayEndWell);
+  return inOrder(kills.filter((kill) => kill === last || !mayEndWell(kill)));
 }
 
 /** Where a run may come to its end all the same, there is nothing left to kill in a later one. */
@@ -130,6 +146,10 @@ function mayEndWell({ victim, at }: Kill): boolean {
 function inOrder(kills: Kills): Kills {
   const place = (kill: Kill) => (mayEndWell(kill) ? boundaries.length : 0) + boundaries.indexOf(kill.at);
   return [...kills].sort((a, b) => place(a) - place(b));
+}
+
+function one<Item>(items: readonly Item[], random: () => number): Item {
+  return items[Math.floor(random() * items.length)]!;
 }
 
 function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {

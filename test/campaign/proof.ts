@@ -79,13 +79,16 @@ export function tracks({ target }: Scene): Promise<string> {
   );
 }
 
-/** Rows, sequences and large objects of a database, one line each, the same wherever they are read. */
+/** Rows, sequences, large objects, indexes, constraints and triggers of a database, one line each, the same wherever they are read. */
 const contents = `
 SET search_path = ''; SET datestyle = 'ISO, MDY'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex';
 SET xmloption = 'content'; SET row_security = off;
 ${fingerprintSql};
 SELECT 'sequence', schemaname, sequencename, last_value FROM pg_sequences ORDER BY 2, 3;
-SELECT 'large object', oid, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY oid`;
+SELECT 'large object', oid, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY oid;
+SELECT 'index', pg_get_indexdef(indexrelid) FROM pg_index WHERE indexrelid >= 16384 AND indisvalid AND indrelid::regclass::text NOT LIKE 'pg\\_toast%' ORDER BY 2;
+SELECT 'constraint', conrelid::regclass, conname, convalidated, replace(pg_get_constraintdef(oid), E'\\n', ' ') FROM pg_constraint WHERE conrelid >= 16384 ORDER BY conrelid::regclass::text, conname;
+SELECT 'trigger', tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname`;
 
 /** Reads both sides anew, by nothing of the migration's own. Opens the source for it. */
 export async function compare({ source, target }: Scene): Promise<{ lines: number; faults: string[] }> {

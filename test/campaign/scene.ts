@@ -1,5 +1,5 @@
 import { inits, readPlan, type EmbeddedCluster } from "../../local/kubernetes/cluster";
-import { connect, readyPod, type Cluster } from "../../local/legacy/cluster";
+import { connect, readyPod, type Cluster, type Target as LegacyTarget } from "../../local/legacy/cluster";
 import { connectionSecret } from "../../local/legacy/legacy";
 import { startWriter, stopWriter, type Writer } from "../../local/legacy/writer";
 import { legacyImage, migrationFixture, type MigrationFixture } from "../e2e/migration-fixture";
@@ -10,6 +10,8 @@ import { SmallVolume } from "./volume";
 export interface Scene {
   readonly fixture: MigrationFixture;
   readonly api: Cluster;
+  /** Where both databases are. */
+  readonly legacyTarget: LegacyTarget;
   readonly writer: Writer;
   /** SQL as superuser on the source, and on the target. */
   readonly source: (sql: string, database?: string) => Promise<string>;
@@ -39,7 +41,7 @@ export async function setTheScene(name: string, cluster: EmbeddedCluster): Promi
   const writer = await startWriter(legacyTarget, {
     name: "writer",
     image: legacyImage,
-    periodMilliseconds: 100,
+    periodMilliseconds: 400,
     durationSeconds: 86_400,
     url: await connectionSecret(legacyTarget),
   });
@@ -50,6 +52,7 @@ export async function setTheScene(name: string, cluster: EmbeddedCluster): Promi
   return {
     fixture,
     api,
+    legacyTarget,
     writer,
     source: (sql, database = "postgres") => query(source, sql, database),
     target: (sql, database = "postgres") => query(target, sql, database),

@@ -5,9 +5,9 @@ import { run } from "../../local/run";
 import { found } from "../../migration/engine/kubernetes";
 import { objectNames } from "../../migration/engine/manifests";
 import { until } from "../e2e/kubectl";
-import type { Running } from "../e2e/migration-fixture";
+import { endOutright, processesOf, type ContainerProcess } from "../e2e/container-processes";
+import { jobPods, jobProcesses, type Running } from "../e2e/migration-fixture";
 import type { Kill } from "./plan";
-import { processesOf, type ContainerProcess } from "./processes";
 import type { Scene } from "./scene";
 
 /** What a strike came to. */
@@ -25,10 +25,10 @@ export async function strike(scene: Scene, { victim, lasts }: Kill, engine: Runn
   const done = (hit: boolean): Blow => ({ hit, over: Promise.resolve() });
   switch (victim) {
     case "the Job's program":
-      return done(kill((await jobProcesses(scene)).filter(({ first }) => first)));
+      return done(endOutright(await jobProcesses(scene.legacyTarget)));
     case "the Job's pod":
     case "the Job's pod, politely": {
-      const pods = await jobPods(scene);
+      const pods = await jobPods(scene.legacyTarget);
       const grace = victim === "the Job's pod" ? { gracePeriodSeconds: 0 } : {};
       for (const { metadata } of pods) {
         await found(api.core.deleteNamespacedPod({ name: metadata?.name ?? "", namespace, ...grace }));
@@ -43,6 +43,9 @@ export async function strike(scene: Scene, { victim, lasts }: Kill, engine: Runn
     case "the engine":
     case "the engine, by Ctrl-C":
       engine.end(victim === "the engine" ? "SIGKILL" : "SIGINT");
+      return done(true);
+    case "the Pulumi process":
+      engine.leave();
       return done(true);
     case "the sessions on the source": {
       const sql =
@@ -61,11 +64,10 @@ export async function strike(scene: Scene, { victim, lasts }: Kill, engine: Runn
       return { hit: true, over };
     }
     case "the target's server":
-      return { hit: kill(await postmaster(scene)), over: targetAnswers(scene) };
+      return { hit: endOutright(await postmaster(scene)), over: targetAnswers(scene) };
     case "the Job's program and the target's server": {
-      const job = (await jobProcesses(scene)).filter(({ first }) => first);
-      const both = [...job, ...(await postmaster(scene))];
-      return { hit: kill(both), over: targetAnswers(scene) };
+      const both = [...(await jobProcesses(scene.legacyTarget)), ...(await postmaster(scene))];
+      return { hit: endOutright(both), over: targetAnswers(scene) };
     }
     case "the target's pod": {
       const [pod] = await podsOf(scene, "cnpg.io/podRole=instance");
@@ -82,34 +84,8 @@ async function postmaster(scene: Scene): Promise<ContainerProcess[]> {
   return all.filter(({ command: [program = "", option] }) => basename(program) === "postgres" && option === "-D");
 }
 
-/** The processes of the migration's Job. */
-export async function jobProcesses(scene: Scene): Promise<ContainerProcess[]> {
-  const pods = await jobPods(scene);
-  return pods
-    .flatMap(({ metadata }) => processesOf(metadata?.uid ?? ""))
-    .filter(({ command }) => command[0] !== "/pause");
-}
-
-function jobPods(scene: Scene): Promise<V1Pod[]> {
-  return podsOf(scene, `batch.kubernetes.io/job-name=${objectNames(scene.fixture.settings).job}`);
-}
-
 async function podsOf({ api, fixture: { namespace } }: Scene, labelSelector: string): Promise<V1Pod[]> {
   return (await api.core.listNamespacedPod({ namespace, labelSelector })).items;
-}
-
-/** Whether any of them was there still. */
-function kill(processes: readonly ContainerProcess[]): boolean {
-  let hit = false;
-  for (const { id } of processes) {
-    try {
-      process.kill(id, "SIGKILL");
-      hit = true;
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return hit;
 }
 
 /** Drops every packet between the source's server and anybody else, and no more after a time. */

@@ -1,11 +1,14 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { createInterface } from "node:readline";
+import type { V1Pod } from "@kubernetes/client-node";
 import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
+import { connect, type Target as LegacyTarget } from "../../local/legacy/cluster";
 import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
 import type { WalLevel } from "../../local/legacy/manifests";
 import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import { sharedCluster } from "./cluster";
+import { type ContainerProcess, endOutright, processesOf } from "./container-processes";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
 
 export const legacyImage = "docker.io/library/postgres:15";
@@ -164,7 +167,11 @@ export async function migrationFixture(
 /** A program that runs. */
 export interface Running {
   readonly outcome: Promise<Outcome>;
+  /** When nothing of it is left. */
+  readonly ended: Promise<void>;
   readonly end: (signal: NodeJS.Signals) => void;
+  /** Reads no more of what it says, as when whoever started it is gone: that is its outcome, whatever it does then. */
+  readonly leave: () => void;
 }
 
 /**
@@ -186,13 +193,27 @@ export function startProgram(
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
   createInterface({ input: child.stderr }).on("line", onLine);
+  let settle: (code: number | null) => void = () => undefined;
+  const outcome = new Promise<Outcome>((resolve) => {
+    settle = (code) => {
+      resolve({ code, output, errors });
+    };
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.on("close", (code) => {
+      settle(code);
+      resolve();
+    });
+  });
   return {
-    outcome: new Promise((resolve) => {
-      child.on("close", (code) => {
-        resolve({ code, output, errors });
-      });
-    }),
+    outcome,
+    ended,
     end: (signal) => child.kill(signal),
+    leave: () => {
+      settle(null);
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
   };
 }
 
@@ -208,4 +229,23 @@ export function runProgram(
     end("SIGKILL");
   });
   return outcome;
+}
+
+/** The pods of a migration's Job. */
+export async function jobPods(target: LegacyTarget): Promise<V1Pod[]> {
+  const labelSelector = "batch.kubernetes.io/job-name=naytife-postgres-migration";
+  return (await connect(target).core.listNamespacedPod({ namespace: target.namespace, labelSelector })).items;
+}
+
+/** The processes of a migration's Job: an embedded node's are this machine's. */
+export async function jobProcesses(target: LegacyTarget): Promise<ContainerProcess[]> {
+  const pods = await jobPods(target);
+  return pods
+    .flatMap(({ metadata }) => processesOf(metadata?.uid ?? ""))
+    .filter(({ command }) => command[0] !== "/pause");
+}
+
+/** Ends everything in the Job's container at one blow, as a lost node would. By its processes: the API asks politely first. @throws Error where the Job had ended before */
+export async function killJob(target: LegacyTarget): Promise<void> {
+  if (!endOutright(await jobProcesses(target))) throw new Error("the Job had ended before it could be killed");
 }

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
-import { boundaries, matters, opening, plan, victims } from "../campaign/plan";
+import { boundaries, matters, opening, plan, slice, victims } from "../campaign/plan";
+import { table } from "../campaign/table";
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 
@@ -13,6 +14,17 @@ test("the first six migrations kill at every moment once, and nobody twice", () 
   );
 });
 
+test("the slice kills at every moment once, and the target's server where only the switch can notice it", () => {
+  fc.assert(
+    fc.property(seeds, (seed) => {
+      const kills = slice(seed).flat();
+      expect(kills.map(({ at }) => at).sort()).toEqual([...boundaries].sort());
+      expect(kills.find(({ at }) => at === "compared")?.victim).toBe("the target's server");
+      expect(kills.filter(({ victim, at }) => !matters(victim, at))).toEqual([]);
+    }),
+  );
+});
+
 test("the same seed is the same plan, a longer one begins alike, another seed is another plan", () => {
   fc.assert(
     fc.property(seeds, fc.integer({ min: 0, max: 20 }), (seed, count) => {
@@ -22,13 +34,13 @@ test("the same seed is the same plan, a longer one begins alike, another seed is
   expect(plan(1, 4)).not.toEqual(plan(2, 4));
 });
 
-test("each migration has one to three kills, each of which can matter, and none behind one that the run may survive", () => {
-  const harmless = /engine|network|disk/;
+test("each migration has one to six kills, each of which can matter, and none behind one that the run may survive", () => {
+  const harmless = /engine|Pulumi|network|disk/;
   fc.assert(
     fc.property(seeds, (seed) => {
       for (const kills of plan(seed, 30)) {
         expect(kills.length).toBeGreaterThanOrEqual(1);
-        expect(kills.length).toBeLessThanOrEqual(3);
+        expect(kills.length).toBeLessThanOrEqual(6);
         expect(kills.filter(({ victim, at }) => !matters(victim, at))).toEqual([]);
         const earlier = kills.slice(0, -1);
         expect(earlier.filter(({ victim, at }) => harmless.test(victim) || at === "switched" || at === "end")).toEqual(
@@ -44,4 +56,17 @@ test("later migrations are killed at random points, not at the moments alone", (
   expect(new Set(later.map(({ after }) => after)).size).toBeGreaterThan(later.length / 2);
   expect(new Set(later.map(({ victim }) => victim)).size).toBe(victims.length);
   expect(new Set(later.map(({ at }) => at)).size).toBe(boundaries.length);
+});
+
+test("the table tells who was hit in which phase, what was wrong after it, and what came too late", () => {
+  const lines = table([
+    { victim: "the Job", hitIn: "copy", faults: 0 },
+    { victim: "the Job", hitIn: "copy", faults: 0 },
+    { victim: "the engine", hitIn: "switched", faults: 1 },
+    { victim: "the engine", hitIn: undefined, faults: 0 },
+  ]);
+  const cells = (name: string) => lines.find((line) => line.startsWith(`${name}  `))?.slice(name.length).trim().split(/ +/);
+  expect(cells("the Job")).toEqual(["·", "·", "·", "2", "·", "·", "·", "·", "·", "·", "·", "·", "2", "·"]);
+  expect(cells("the engine")).toEqual(["·", "·", "·", "·", "·", "·", "·", "·", "·", "·", "1!", "·", "1!", "1"]);
+  expect(cells("all")).toEqual(["·", "·", "·", "2", "·", "·", "·", "·", "·", "·", "1!", "·", "3!", "1"]);
 });

@@ -24,3 +24,18 @@ export function processesOf(uid: string): ContainerProcess[] {
     }
   });
 }
+
+/** Kills them at one blow: a container's first process takes all others of it along. Returns whether any of them was there still. */
+export function endOutright(processes: readonly ContainerProcess[]): boolean {
+  let ended = false;
+  for (const { id } of [...processes].sort((a, b) => Number(b.first) - Number(a.first))) {
+    try {
+      process.kill(id, "SIGKILL");
+      ended = true;
+    } catch (error) {
+      // It has ended meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+  return ended;
+}
