@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { acknowledged } from "../../local/legacy/writer";
 import { settingsVariable } from "../../migration/engine/settings";
 import { until } from "../e2e/kubectl";
-import { type Outcome, startProgram } from "../e2e/migration-fixture";
+import { type Outcome, type Running, startProgram } from "../e2e/migration-fixture";
 import { comes, Lines } from "./moment";
 import type { Kill, Kills } from "./plan";
 import { compare, faultsAfterAKill, faultsAtTheEnd, reset, tracks } from "./proof";
@@ -81,10 +81,16 @@ export async function migrate(scene: Scene, kills: Kills, tell: Tell): Promise<T
   return { struck, faults, said };
 }
 
-/** One run of the engine, as `pulumi up` starts it. */
-async function leftAlone({ fixture }: Scene): Promise<{ outcome: Outcome; seconds: string }> {
+/** The engine, as `pulumi up` starts it. */
+function startEngine({ settings }: Scene, onLine?: (line: string) => void): Running {
+  return startProgram(["migration/engine/main.ts"], { [settingsVariable]: JSON.stringify(settings) }, onLine);
+}
+
+/** One run that nobody harms. */
+async function leftAlone(scene: Scene): Promise<{ outcome: Outcome; seconds: string }> {
   const began = Date.now();
-  const outcome = await fixture.engine();
+  const { outcome: running } = startEngine(scene);
+  const outcome = await running;
   return { outcome, seconds: secondsSince(began) };
 }
 
@@ -102,8 +108,7 @@ interface Killed {
 async function killed(scene: Scene, kill: Kill, tell: Tell): Promise<Killed> {
   const began = Date.now();
   const lines = new Lines();
-  const environment = { [settingsVariable]: JSON.stringify(scene.fixture.settings) };
-  const engine = startProgram(["migration/engine/main.ts"], environment, lines.hear);
+  const engine = startEngine(scene, lines.hear);
   const stopped = new AbortController();
   const planned = `${kill.victim}, at "${kill.at}"${kill.after > 0 ? ` + ${kill.after} ms` : ""}`;
   let hitIn: string | undefined;

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { down, up } from "../../local/kubernetes/cluster";
 import { step } from "../../local/progress";
 import { migrate } from "./kill";
-import { opening, plan } from "./plan";
+import { type Mode, opening, plan } from "./plan";
 import { setTheScene } from "./scene";
 import { type Struck, table } from "./table";
 
@@ -15,7 +15,8 @@ const usage = `npm run campaign -- kill [OPTIONS]
   in which phase. Ends with 0 where everything was as it should be, with 1 where not.
 
   --seed N       the same seed, the same kills; without it a random one, which is said
-  --runs N       how many migrations (default: 6, which kill at every moment once)
+  --runs N       how many migrations (default: 6, online 8, which kill at every moment once)
+  --online       the online mode instead of the offline one
   --only N[-M]   of them the Nth alone, or the Nth to the Mth
   --minutes N    no migration is begun any more after so long (default: 1440)
   --name NAME    the embedded cluster (default: campaign); made anew if it is not there
@@ -28,7 +29,8 @@ async function main(args: string[]): Promise<number> {
     allowPositionals: true,
     options: {
       seed: { type: "string", default: String(randomInt(1_000_000)) },
-      runs: { type: "string", default: String(opening) },
+      runs: { type: "string" },
+      online: { type: "boolean", default: false },
       only: { type: "string" },
       minutes: { type: "string", default: "1440" },
       name: { type: "string", default: "campaign" },
@@ -37,15 +39,17 @@ async function main(args: string[]): Promise<number> {
     },
   });
   const { seed, name } = values;
-  const numbers = [seed, values.runs, values.minutes].every((text) => /^\d{1,9}$/.test(text));
-  const range = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(values.only ?? `1-${values.runs}`);
+  const mode: Mode = values.online ? "online" : "offline";
+  const runs = values.runs ?? String(opening[mode]);
+  const numbers = [seed, runs, values.minutes].every((text) => /^\d{1,9}$/.test(text));
+  const range = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(values.only ?? `1-${runs}`);
   if (values.help || positionals.join(" ") !== "kill" || !numbers || range === null) {
     process.stderr.write(usage);
     return values.help ? 0 : 64;
   }
   const first = Number(range[1]);
-  const migrations = plan(Number(seed), Number(range[2] ?? first)).slice(first - 1);
-  const scene = await setTheScene(name, await up({ name }));
+  const migrations = plan(Number(seed), Number(range[2] ?? first), mode).slice(first - 1);
+  const scene = await setTheScene(mode, name, await up({ name }));
   const end = Date.now() + Number(values.minutes) * 60_000;
   const struck: Struck[] = [];
   let done = 0;
@@ -55,7 +59,7 @@ async function main(args: string[]): Promise<number> {
       if (Date.now() > end) break;
       const number = first + index;
       step(
-        `seed ${seed}, migration ${number}; the same again: npm run campaign -- kill --seed ${seed} --only ${number}`,
+        `seed ${seed}, migration ${number}; the same again: npm run campaign -- kill ${values.online ? "--online " : ""}--seed ${seed} --only ${number}`,
       );
       const told = await migrate(scene, kills, step);
       for (const fault of told.faults) step(`  WRONG: ${fault}`);

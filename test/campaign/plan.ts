@@ -1,16 +1,23 @@
 /** What a kill campaign does: from a seed to who is killed, and when. Pure: the same seed, the same plan. */
+import type { Settings } from "../../migration/engine/settings";
 
-/** The moments of a run that a kill is planned at, in their order. */
-export const boundaries = [
+/** Which kind of migration is killed. */
+export type Mode = NonNullable<Settings["mode"]>;
+
+/** The moments of a run that a kill is planned at, in the order of an offline one. */
+const boundaries = [
   /** The Job is made, and not let go yet. */
   "begin",
   "preflight",
+  "publish",
   "freeze",
   "copy",
   "dump",
   "dump done",
   "index",
   "verify",
+  "catch up",
+  "prove",
   "cut over",
   /** Before the switch: the Job stands between two statements, and goes on when the target answers; what happens to the target meanwhile it cannot see. */
   "compared",
@@ -22,6 +29,13 @@ export const boundaries = [
   "end",
 ] as const;
 export type Boundary = (typeof boundaries)[number];
+
+const onlineAlone: readonly Boundary[] = ["publish", "catch up", "prove"];
+
+/** The moments of such a run. */
+export function moments(mode: Mode): readonly Boundary[] {
+  return boundaries.filter((at) => mode === "online" || !onlineAlone.includes(at));
+}
 
 /** From which moment to which a victim can make a difference. */
 const within = {
@@ -81,19 +95,19 @@ const survivable: readonly Victim[] = [
 ];
 
 /** How many migrations it takes to kill at every moment once. */
-export const opening = 6;
+export const opening = { offline: 6, online: 8 } as const;
 
 /**
- * The first six migrations have two or three kills each: every moment once, no victim twice. Afterwards it is up to six each, whoever and whenever, at random
- * points behind the moments too.
+ * The first migrations have two or three kills each: every moment once, no victim again before all were. Afterwards it is up to six each, whoever and whenever,
+ * at random points behind the moments too.
  *
  * @param seed a whole number
  * @param count how many migrations
  */
-export function plan(seed: number, count: number): Kills[] {
+export function plan(seed: number, count: number, mode: Mode): Kills[] {
   const random = randomNumbers(seed);
-  const all = everyMoment(random, opening, () => shuffled(victims, random));
-  while (all.length < count) all.push(anyKills(random));
+  const all = everyMoment(random, mode, opening[mode], () => inTurn(random, mode));
+  while (all.length < count) all.push(anyKills(random, mode));
   return all.slice(0, count);
 }
 
@@ -105,26 +119,45 @@ export function plan(seed: number, count: number): Kills[] {
 export function slice(seed: number): Kills[] {
   const random = randomNumbers(seed);
   const anyone = (at: Boundary) => one(victims.filter((victim) => matters(victim, at)), random);
-  return everyMoment(random, 3, () => boundaries.map((at) => (at === "compared" ? "the target's server" : anyone(at))));
+  return everyMoment(random, "offline", 3, () =>
+    moments("offline").map((at) => (at === "compared" ? "the target's server" : anyone(at))),
+  );
 }
 
-/** @param victimsInTurn one for each moment */
-function everyMoment(random: () => number, migrations: number, victimsInTurn: () => readonly Victim[]): Kills[] {
+/** For each moment one who matters then, if there is one; nobody again before all were. */
+function inTurn(random: () => number, mode: Mode): Victim[] {
+  let left: readonly Victim[] = [];
+  return moments(mode).map((at) => {
+    if (left.length === 0) left = victims;
+    const able = left.filter((each) => matters(each, at));
+    const victim = one(able.length > 0 ? able : left, random);
+    left = left.filter((each) => each !== victim);
+    return victim;
+  });
+}
+
+/** @param victimsInTurn one for each moment; asked again where they will not do */
+function everyMoment(
+  random: () => number,
+  mode: Mode,
+  migrations: number,
+  victimsInTurn: () => readonly Victim[],
+): Kills[] {
   for (;;) {
     const who = victimsInTurn();
-    const all = boundaries.map((at, index): Kill => {
+    const all = moments(mode).map((at, index): Kill => {
       return { victim: who[index]!, at, after: 0, lasts: 2000 + Math.floor(random() * 3000) };
     });
-    if (!all.every(({ victim, at }) => matters(victim, at))) continue;
+    if (!all.every(({ victim, at }) => matters(victim, at)) || all.filter(mayEndWell).length > migrations) continue;
     const dealt = shuffled(all, random);
     const each = Array.from({ length: migrations }, (_, n) => inOrder(dealt.filter((_, i) => i % migrations === n)));
     if (each.every(possible)) return each;
   }
 }
 
-function anyKills(random: () => number): Kills {
+function anyKills(random: () => number, mode: Mode): Kills {
   const kills = Array.from({ length: 3 + Math.floor(random() * 4) }, (): Kill => {
-    const at = one(boundaries, random);
+    const at = one(moments(mode), random);
     const victim = one(victims.filter((each) => matters(each, at)), random);
     // Now and then longer than a connection is waited for.
     const lasts = random() < 0.1 ? 20_000 : 1000 + Math.floor(random() * 4000);

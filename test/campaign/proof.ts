@@ -33,7 +33,7 @@ export async function faultsAfterAKill(scene: Scene, { errors }: Outcome): Promi
 
 /** What is not as it must be when all is done. @param orders that the source's clients were told are written */
 export async function faultsAtTheEnd(scene: Scene, orders: readonly Acknowledged[]): Promise<string[]> {
-  const { fixture, api, dumpVolume, target } = scene;
+  const { fixture, api, dumpVolume, source, target } = scene;
   const { namespace } = fixture;
   const { report, signing } = objectNames(fixture.settings);
   const lost = await missing(orders, async (sql) => (await target(sql, migrated)).split("\n").map((row) => [row]));
@@ -42,6 +42,7 @@ export async function faultsAtTheEnd(scene: Scene, orders: readonly Acknowledged
   const objects = (await fixture.k("get", "job,pod,secret,configmap", ...labelled)).trim().split("\n");
   const dumps = readdirSync(dumpVolume.path());
   await run("sha256sum", ["--quiet", "--check", "SHA256SUMS"], { cwd: dumpVolume.path(dumps[0] ?? "") });
+  const onSource = "SELECT concat_ws(' ', (SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM pg_roles WHERE rolname = 'naytife_migration'))";
   const expectations: readonly (readonly [what: string, is: string, should: string])[] = [
     ["orders that were acknowledged and are not there", lost.map(({ id }) => id).join(" "), ""],
     ["how many migrations are finished", await markers(scene), "1"],
@@ -52,13 +53,14 @@ export async function faultsAtTheEnd(scene: Scene, orders: readonly Acknowledged
       `${migrated} -1, postgres -1, template0 -1, template1 -1`,
     ],
     [
-      "facts, a closed target, temporary roles",
+      "facts, changes, a closed target, temporary roles, subscriptions",
       await target(
-        `SELECT concat_ws(' ', (SELECT count(*) FROM naytife_migration.fact), (SELECT count(target_closed) FROM naytife_migration.state),
-           (SELECT count(*) FROM pg_roles WHERE rolname = 'naytife_migration'))`,
+        `SELECT concat_ws(' ', (SELECT count(*) FROM naytife_migration.fact), (SELECT count(*) FROM naytife_migration.change), (SELECT count(target_closed) FROM naytife_migration.state),
+           (SELECT count(*) FROM pg_roles WHERE rolname = 'naytife_migration'), (SELECT count(*) FROM pg_subscription))`,
       ),
-      "0 0 0",
+      "0 0 0 0 0",
     ],
+    ["slots and roles on the source", await source(onSource), "0 0"],
     [
       "schemas of the migration's own in the database",
       await target("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'naytife\\_migration%'", migrated),
@@ -103,6 +105,8 @@ export async function compare({ source, target }: Scene): Promise<{ lines: numbe
     ...here.filter((line) => !there.includes(line)).map((line) => `only in the source: ${line}`),
     ...there.filter((line) => !here.includes(line)).map((line) => `only in the target: ${line}`),
   ];
+  const published = await source("SELECT pubname FROM pg_publication WHERE pubname LIKE 'naytife\\_migration%'", migrated);
+  if (published !== "") faults.push(`a publication is left on the source: ${published}`);
   return { lines: here.length, faults };
 }
 

@@ -2,7 +2,9 @@ import { inits, readPlan, type EmbeddedCluster } from "../../local/kubernetes/cl
 import { connect, readyPod, type Cluster, type Target as LegacyTarget } from "../../local/legacy/cluster";
 import { connectionSecret } from "../../local/legacy/legacy";
 import { startWriter, stopWriter, type Writer } from "../../local/legacy/writer";
+import type { Settings } from "../../migration/engine/settings";
 import { legacyImage, migrationFixture, type MigrationFixture } from "../e2e/migration-fixture";
+import type { Mode } from "./plan";
 import { query } from "./query";
 import { SmallVolume } from "./volume";
 
@@ -10,6 +12,8 @@ import { SmallVolume } from "./volume";
 export interface Scene {
   readonly fixture: MigrationFixture;
   readonly api: Cluster;
+  /** Of every migration. */
+  readonly settings: Settings;
   /** Where both databases are. */
   readonly legacyTarget: LegacyTarget;
   readonly writer: Writer;
@@ -21,8 +25,11 @@ export interface Scene {
   readonly takeDown: () => Promise<void>;
 }
 
-/** @param name of `cluster`, which runs on this machine: containers are killed by their processes, disks filled by their files */
-export async function setTheScene(name: string, cluster: EmbeddedCluster): Promise<Scene> {
+/**
+ * @param mode how the migrations are made
+ * @param name of `cluster`, which runs on this machine: containers are killed by their processes, disks filled by their files
+ */
+export async function setTheScene(mode: Mode, name: string, cluster: EmbeddedCluster): Promise<Scene> {
   const plan = await readPlan(name);
   const node = plan && (await inits(plan)).get(1);
   if (node === undefined) throw new Error(`The cluster "${name}" does not run here. Nothing was changed.`);
@@ -32,7 +39,7 @@ export async function setTheScene(name: string, cluster: EmbeddedCluster): Promi
   const storage = ({ name, size }: SmallVolume) => ({ storageClass: name, size });
   // The campaign's many copies are not to fill it by their WAL.
   const parameters = { max_wal_size: "128MB", min_wal_size: "64MB" };
-  const fixture = await migrationFixture("kill", "10MB", parameters, "replica", {
+  const fixture = await migrationFixture("kill", "10MB", parameters, "logical", {
     cluster,
     dumpStorage: storage(dumpVolume),
     targetStorage: storage(targetVolume),
@@ -52,6 +59,7 @@ export async function setTheScene(name: string, cluster: EmbeddedCluster): Promi
   return {
     fixture,
     api,
+    settings: { ...fixture.settings, mode },
     legacyTarget,
     writer,
     source: (sql, database = "postgres") => query(source, sql, database),

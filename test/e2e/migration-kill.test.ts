@@ -14,7 +14,7 @@ let scene: Scene;
 
 beforeAll(async () => {
   tell(`kill campaign, slice of seed ${seed}`);
-  scene = await setTheScene(sharedClusterName, await sharedCluster());
+  scene = await setTheScene("offline", sharedClusterName, await sharedCluster());
 }, 300_000);
 
 afterAll(async () => {
