@@ -81,9 +81,8 @@ export async function migrate(scene: Scene, kills: Kills, tell: Tell): Promise<T
   return { struck, faults, said };
 }
 
-/** The engine, as `pulumi up` starts it. */
-function startEngine({ settings }: Scene, onLine?: (line: string) => void): Running {
-  return startProgram(["migration/engine/main.ts"], { [settingsVariable]: JSON.stringify(settings) }, onLine);
+function startEngine({ engine, settings }: Scene, onLine?: (line: string) => void): Running {
+  return startProgram([engine], { [settingsVariable]: JSON.stringify(settings) }, onLine);
 }
 
 /** One run that nobody harms. */

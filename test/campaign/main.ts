@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { down, up } from "../../local/kubernetes/cluster";
 import { step } from "../../local/progress";
 import { migrate } from "./kill";
-import { type Mode, opening, plan } from "./plan";
+import { type Mode, opening, plan, slice } from "./plan";
 import { setTheScene } from "./scene";
 import { type Struck, table } from "./table";
 
@@ -17,6 +17,7 @@ const usage = `npm run campaign -- kill [OPTIONS]
   --seed N       the same seed, the same kills; without it a random one, which is said
   --runs N       how many migrations (default: 6, online 8, which kill at every moment once)
   --online       the online mode instead of the offline one
+  --slice        the three migrations that test/e2e/migration-kill.test.ts makes
   --only N[-M]   of them the Nth alone, or the Nth to the Mth
   --minutes N    no migration is begun any more after so long (default: 1440)
   --name NAME    the embedded cluster (default: campaign); made anew if it is not there
@@ -31,6 +32,7 @@ async function main(args: string[]): Promise<number> {
       seed: { type: "string", default: String(randomInt(1_000_000)) },
       runs: { type: "string" },
       online: { type: "boolean", default: false },
+      slice: { type: "boolean", default: false },
       only: { type: "string" },
       minutes: { type: "string", default: "1440" },
       name: { type: "string", default: "campaign" },
@@ -40,16 +42,24 @@ async function main(args: string[]): Promise<number> {
   });
   const { seed, name } = values;
   const mode: Mode = values.online ? "online" : "offline";
-  const runs = values.runs ?? String(opening[mode]);
+  const sliced = slice(Number(seed));
+  const runs = values.runs ?? String(values.slice ? sliced.length : opening[mode]);
   const numbers = [seed, runs, values.minutes].every((text) => /^\d{1,9}$/.test(text));
   const range = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(values.only ?? `1-${runs}`);
-  if (values.help || positionals.join(" ") !== "kill" || !numbers || range === null) {
+  const nonsense = positionals.join(" ") !== "kill" || (values.slice && values.online);
+  if (values.help || nonsense || !numbers || range === null) {
     process.stderr.write(usage);
     return values.help ? 0 : 64;
   }
   const first = Number(range[1]);
-  const migrations = plan(Number(seed), Number(range[2] ?? first), mode).slice(first - 1);
-  const scene = await setTheScene(mode, name, await up({ name }));
+  const last = Number(range[2] ?? first);
+  const migrations = (values.slice ? sliced.slice(0, last) : plan(Number(seed), last, mode)).slice(first - 1);
+  const kind = values.slice ? "--slice " : values.online ? "--online " : "";
+  const cluster = await up({ name });
+  const scene = await setTheScene(mode, name, cluster).catch(async (error: unknown) => {
+    if (!values.keep) await down({ name });
+    throw error;
+  });
   const end = Date.now() + Number(values.minutes) * 60_000;
   const struck: Struck[] = [];
   let done = 0;
@@ -58,9 +68,7 @@ async function main(args: string[]): Promise<number> {
     for (const [index, kills] of migrations.entries()) {
       if (Date.now() > end) break;
       const number = first + index;
-      step(
-        `seed ${seed}, migration ${number}; the same again: npm run campaign -- kill ${values.online ? "--online " : ""}--seed ${seed} --only ${number}`,
-      );
+      step(`seed ${seed}, migration ${number}; again: npm run campaign -- kill ${kind}--seed ${seed} --only ${number}`);
       const told = await migrate(scene, kills, step);
       for (const fault of told.faults) step(`  WRONG: ${fault}`);
       faults += told.faults.length;

@@ -118,7 +118,11 @@ export function plan(seed: number, count: number, mode: Mode): Kills[] {
  */
 export function slice(seed: number): Kills[] {
   const random = randomNumbers(seed);
-  const anyone = (at: Boundary) => one(victims.filter((victim) => matters(victim, at)), random);
+  const anyone = (at: Boundary) =>
+    one(
+      victims.filter((victim) => matters(victim, at)),
+      random,
+    );
   return everyMoment(random, "offline", 3, () =>
     moments("offline").map((at) => (at === "compared" ? "the target's server" : anyone(at))),
   );
@@ -158,7 +162,10 @@ function everyMoment(
 function anyKills(random: () => number, mode: Mode): Kills {
   const kills = Array.from({ length: 3 + Math.floor(random() * 4) }, (): Kill => {
     const at = one(moments(mode), random);
-    const victim = one(victims.filter((each) => matters(each, at)), random);
+    const victim = one(
+      victims.filter((each) => matters(each, at)),
+      random,
+    );
     // Now and then longer than a connection is waited for.
     const lasts = random() < 0.1 ? 20_000 : 1000 + Math.floor(random() * 4000);
     return { victim, at, after: Math.floor(random() * 2000), lasts };

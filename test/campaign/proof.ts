@@ -42,7 +42,8 @@ export async function faultsAtTheEnd(scene: Scene, orders: readonly Acknowledged
   const objects = (await fixture.k("get", "job,pod,secret,configmap", ...labelled)).trim().split("\n");
   const dumps = readdirSync(dumpVolume.path());
   await run("sha256sum", ["--quiet", "--check", "SHA256SUMS"], { cwd: dumpVolume.path(dumps[0] ?? "") });
-  const onSource = "SELECT concat_ws(' ', (SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM pg_roles WHERE rolname = 'naytife_migration'))";
+  const onSource =
+    "SELECT concat_ws(' ', (SELECT count(*) FROM pg_replication_slots), (SELECT count(*) FROM pg_roles WHERE rolname = 'naytife_migration'))";
   const expectations: readonly (readonly [what: string, is: string, should: string])[] = [
     ["orders that were acknowledged and are not there", lost.map(({ id }) => id).join(" "), ""],
     ["how many migrations are finished", await markers(scene), "1"],
@@ -105,7 +106,10 @@ export async function compare({ source, target }: Scene): Promise<{ lines: numbe
     ...here.filter((line) => !there.includes(line)).map((line) => `only in the source: ${line}`),
     ...there.filter((line) => !here.includes(line)).map((line) => `only in the target: ${line}`),
   ];
-  const published = await source("SELECT pubname FROM pg_publication WHERE pubname LIKE 'naytife\\_migration%'", migrated);
+  const published = await source(
+    "SELECT pubname FROM pg_publication WHERE pubname LIKE 'naytife\\_migration%'",
+    migrated,
+  );
   if (published !== "") faults.push(`a publication is left on the source: ${published}`);
   return { lines: here.length, faults };
 }

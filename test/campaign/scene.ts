@@ -4,6 +4,7 @@ import { connectionSecret } from "../../local/legacy/legacy";
 import { startWriter, stopWriter, type Writer } from "../../local/legacy/writer";
 import type { Settings } from "../../migration/engine/settings";
 import { legacyImage, migrationFixture, type MigrationFixture } from "../e2e/migration-fixture";
+import { bundleEngine } from "./engine";
 import type { Mode } from "./plan";
 import { query } from "./query";
 import { SmallVolume } from "./volume";
@@ -12,6 +13,8 @@ import { SmallVolume } from "./volume";
 export interface Scene {
   readonly fixture: MigrationFixture;
   readonly api: Cluster;
+  /** What is run as the engine. */
+  readonly engine: string;
   /** Of every migration. */
   readonly settings: Settings;
   /** Where both databases are. */
@@ -52,6 +55,7 @@ export async function setTheScene(mode: Mode, name: string, cluster: EmbeddedClu
     durationSeconds: 86_400,
     url: await connectionSecret(legacyTarget),
   });
+  const engine = await bundleEngine();
   const api = connect(legacyTarget);
   const { namespace } = fixture;
   const source = { api, namespace, pod: await readyPod(api, namespace), user: "naytife" };
@@ -59,6 +63,7 @@ export async function setTheScene(mode: Mode, name: string, cluster: EmbeddedClu
   return {
     fixture,
     api,
+    engine: engine.path,
     settings: { ...fixture.settings, mode },
     legacyTarget,
     writer,
@@ -71,6 +76,7 @@ export async function setTheScene(mode: Mode, name: string, cluster: EmbeddedClu
       await fixture.takeDown();
       await dumpVolume.remove();
       await targetVolume.remove();
+      await engine.remove();
     },
   };
 }

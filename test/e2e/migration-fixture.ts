@@ -184,7 +184,8 @@ export function startProgram(
   environment: NodeJS.ProcessEnv,
   onLine: (line: string) => void = () => undefined,
 ): Running {
-  const child = spawn(process.execPath, ["--import", "tsx", ...args], {
+  const loader = args[0]?.endsWith(".ts") === true ? ["--import", "tsx"] : [];
+  const child = spawn(process.execPath, [...loader, ...args], {
     cwd: path.join(__dirname, "../.."),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
   });

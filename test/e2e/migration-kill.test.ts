@@ -23,12 +23,12 @@ afterAll(async () => {
 }, 120_000);
 
 test.each(
-  migrations.map(
-    (kills) => [kills.map(({ victim, at }) => `${victim} at "${at}"`).join(", then "), kills] as const,
-  ),
+  migrations.map((kills) => [kills.map(({ victim, at }) => `${victim} at "${at}"`).join(", then "), kills] as const),
 )(
   "killed: %s; everything that was acknowledged is moved, once, whole",
   async (_title, kills) => {
+    const again = `--slice --seed ${seed} --only ${migrations.indexOf(kills) + 1}`;
+    tell(`seed ${seed}; this one alone: npm run campaign -- kill ${again}`);
     const migration = await migrate(scene, kills, tell);
     told.push(migration);
     expect(migration.faults).toEqual([]);
