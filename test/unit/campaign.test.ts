@@ -73,8 +73,49 @@ test("the table tells who was hit in which phase, what was wrong after it, and w
     { victim: "the engine", hitIn: "switched", faults: 1 },
     { victim: "the engine", hitIn: undefined, faults: 0 },
   ]);
-  const cells = (name: string) => lines.find((line) => line.startsWith(`${name}  `))?.slice(name.length).trim().split(/ +/);
-  expect(cells("the Job")).toEqual(["·", "·", "·", "·", "2", "·", "·", "·", "·", "·", "·", "·", "·", "·", "·", "2", "·"]);
-  expect(cells("the engine")).toEqual(["·", "·", "·", "·", "·", "·", "·", "·", "·", "·", "·", "·", "·", "1!", "·", "1!", "1"]);
+  const cells = (name: string) =>
+    lines
+      .find((line) => line.startsWith(`${name}  `))
+      ?.slice(name.length)
+      .trim()
+      .split(/ +/);
+  expect(cells("the Job")).toEqual([
+    "·",
+    "·",
+    "·",
+    "·",
+    "2",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "2",
+    "·",
+  ]);
+  expect(cells("the engine")).toEqual([
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "·",
+    "1!",
+    "·",
+    "1!",
+    "1",
+  ]);
   expect(cells("all")).toEqual(["·", "·", "·", "·", "2", "·", "·", "·", "·", "·", "·", "·", "·", "1!", "·", "3!", "1"]);
 });
