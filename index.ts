@@ -30,8 +30,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     config.operatorManifest === ""
       ? { chart: { version: config.operatorChartVersion, image: config.operatorImage } }
       : { manifest: await readManifest(operatorManifest(config)) };
-  const pluginManifest =
-    config.backupStore === "none" ? undefined : await readManifest(backupPluginManifest(config));
+  const pluginManifest = config.backupStore === "none" ? undefined : await readManifest(backupPluginManifest(config));
 
   const provider = kubernetesProvider("kubernetes", { kubeconfig: config.kubeconfig, context: config.kubeContext });
   const operator = new Operator("operator", { source: operatorSource, retainOnDelete }, { provider });
@@ -164,7 +163,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       : [
           new ArchivingCheck(
             "archiving",
-            { bucket, serverName, deadline: config.backupArchivingDeadline, settings },
+            { cluster: cluster.uid, bucket, serverName, deadline: config.backupArchivingDeadline, settings },
             { dependsOn: [cluster] },
           ),
         ];
