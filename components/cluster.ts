@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { quoteIdentifier } from "../postgresql/identifier";
+import type { ArchivePlugin } from "./backups";
 import { names, postgresPort, serviceHost, serviceNames } from "./names";
 import { retryWhileWebhookIsAway } from "./webhook-retry";
 
@@ -48,6 +49,7 @@ export interface ClusterSpec {
     podAntiAffinityType?: "required" | "preferred";
   };
   certificates: { serverAltDNSNames: string[] };
+  plugins?: ArchivePlugin[];
 }
 
 /** How many replicas must confirm a commit. */
@@ -110,6 +112,8 @@ export interface ClusterDescription {
   readonly locale: string;
   /** PostgreSQL's parameters. */
   readonly parameters: Record<string, string>;
+  /** Where WAL and base backups go; undefined: nowhere. */
+  readonly archive: ArchivePlugin | undefined;
 }
 
 /** The full size of the Cluster. */
@@ -171,6 +175,7 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
           },
     // PgBouncer shows clients the cluster's certificate, which must hold its name too for sslmode=verify-full.
     certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
+    ...(cluster.archive === undefined ? {} : { plugins: [cluster.archive] }),
   };
 }
 
@@ -233,6 +238,8 @@ export interface ClusterArgs extends ClusterDescription {
 export class Cluster extends pulumi.ComponentResource {
   /** Name of the Cluster, known once its instances are ready: all of them, or with growsLater the first. */
   readonly name: pulumi.Output<string>;
+  /** The API server's identifier: another one when the Cluster was lost and made anew. */
+  readonly uid: pulumi.Output<string>;
   /** Host name of the current primary. */
   readonly host: pulumi.Output<string>;
   readonly port = postgresPort;
@@ -268,6 +275,7 @@ export class Cluster extends pulumi.ComponentResource {
       },
     );
     this.name = cluster.metadata.name;
+    this.uid = cluster.metadata.uid;
     this.host = cluster.metadata.apply(() => serviceHost(names.readWriteService, args.namespaceName));
     this.registerOutputs({ name: this.name, host: this.host, port: this.port });
   }

@@ -40,7 +40,8 @@ export class LocalStack {
       stack: "local",
       stateDirectory: this.scratch,
       backend: pathToFileURL(join(this.scratch, backend)).href,
-      config: { ...(await localStackConfig(this.cluster)), ...this.config, ...config },
+      // backup.test.ts has the backups.
+      config: { ...(await localStackConfig(this.cluster)), backupStore: "none", ...this.config, ...config },
     });
   }
 
