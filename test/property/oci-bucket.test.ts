@@ -28,7 +28,9 @@ function isTaken(values: Readonly<Record<string, string>>): boolean {
 /** Texts of an alphabet, some with characters that end a quotation, a clause or a host name. */
 const letters = (alphabet: string) => {
   const of = (characters: string) =>
-    fc.string({ unit: fc.constantFrom(...Array.from(characters)), minLength: 1, maxLength: 10 }).map((text) => `a${text}0`);
+    fc
+      .string({ unit: fc.constantFrom(...Array.from(characters)), minLength: 1, maxLength: 10 })
+      .map((text) => `a${text}0`);
   return fc.oneof(of(alphabet), of(`${alphabet}'} @/.?#,`));
 };
 const bucket = letters("ab09.-");
