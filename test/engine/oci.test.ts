@@ -125,7 +125,7 @@ test("a bucket is made, and its lifecycle rules once their permission has reache
   expect(run.error).toBeUndefined();
   expect(run.operations).toMatchObject(everything("create"));
   // The stand-in refused them at first.
-  expect(run.log).toContain("InsufficientServicePermissions");
+  expect(run.log).toMatch(/backups-lifecycle.*\n?.*retrying create due to on-error hook/);
   expect(run.outputs).toMatchObject({
     destinationPath: "s3://backups/tests",
     endpointUrl: "https://axexample.compat.objectstorage.us-phoenix-1.oraclecloud.com",
@@ -147,16 +147,17 @@ test("the key is encrypted in the state", () => {
 });
 
 test("again, and refreshed, nothing changes", async () => {
-  const run = await engine.up(program(), { ...withoutCluster, refresh: true });
-  expect(run.error).toBeUndefined();
-  expect(new Set(resources.map((name) => run.operations[name]))).toEqual(new Set(["refresh"]));
+  const refreshed = await engine.refresh();
+  expect(refreshed.error).toBeUndefined();
+  expect(refreshed.operations).toMatchObject(everything("refresh"));
   const again = await engine.up(program(), withoutCluster);
+  expect(again.error).toBeUndefined();
   expect(again.operations).toMatchObject(everything("same"));
 });
 
-test("other lifecycle rules are put in place; another name for the bucket is another bucket", async () => {
+test("other lifecycle rules are put in place; another name is another bucket, with a user of its own", async () => {
   const previewed = await engine.preview(program({ bucket: "others" }));
-  expect(previewed.operations).toMatchObject({ "backups-bucket": "replace", "backups-key": "update" });
+  expect(previewed.operations).toMatchObject(everything("replace"));
   const run = await engine.up(program({ days: 30 }), withoutCluster);
   expect(run.error).toBeUndefined();
   expect(run.operations).toMatchObject({ ...everything("same"), "backups-lifecycle": "update" });
@@ -175,7 +176,7 @@ test("a lost state: what exists is refused, and not taken over", async () => {
   const other = await EngineRun.open([...commonPlugins, "oci"]);
   const run = await other.up(program(), withoutCluster);
   other.close();
-  expect(run.error).toMatch(/409-BucketAlreadyExists/);
+  expect(run.error).toMatch(/409-\w+AlreadyExists/);
 });
 
 test("destroy removes it all", async () => {
