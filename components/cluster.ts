@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { quoteIdentifier } from "../postgresql/identifier";
+import type { ArchivePlugin } from "./backups";
 import { names, postgresPort, serviceHost, serviceNames } from "./names";
 import { retryWhileWebhookIsAway } from "./webhook-retry";
 
@@ -48,6 +49,7 @@ export interface ClusterSpec {
     podAntiAffinityType?: "required" | "preferred";
   };
   certificates: { serverAltDNSNames: string[] };
+  plugins?: ArchivePlugin[];
 }
 
 /** How many replicas must confirm a commit. */
@@ -110,6 +112,8 @@ export interface ClusterDescription {
   readonly locale: string;
   /** PostgreSQL's parameters. */
   readonly parameters: Record<string, string>;
+  /** Where WAL and base backups go; undefined: nowhere. */
+  readonly archive: ArchivePlugin | undefined;
 }
 
 /** The full size of the Cluster. */
@@ -171,6 +175,7 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
           },
     // PgBouncer shows clients the cluster's certificate, which must hold its name too for sslmode=verify-full.
     certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
+    ...(cluster.archive === undefined ? {} : { plugins: [cluster.archive] }),
   };
 }
 
