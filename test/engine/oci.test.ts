@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import * as kubernetes from "@pulumi/kubernetes";
 import { OciBucket } from "../../components/oci-bucket";
+import { cacheDirectory } from "../../local/cache";
 import { commonPlugins } from "../../local/engine/plugins";
-import { tool } from "../../local/toolchain/toolchain";
+import { preview } from "../../local/engine/preview";
+import { moduleDirectory, tool } from "../../local/toolchain/toolchain";
 import { EngineRun } from "./engine-run";
 import { S3 } from "./stand-ins/oci/s3";
 
@@ -17,24 +19,28 @@ jest.setTimeout(120_000);
 const directory = mkdtempSync(join(tmpdir(), "naytife-oci-"));
 const ambient = { ...process.env };
 let gateway: ChildProcess;
+let pluginManifest: string;
+let url: string;
 let store: S3;
 let engine: EngineRun;
 
-/** Whatever credentials this machine has, these tests have none, and whatever cluster it has, they touch none. */
+/** Whatever credentials this machine has, none are to be found, neither OCI's nor the stand-in's. */
 function withoutCredentials(): void {
   for (const name of Object.keys(process.env))
-    if (/^(OCI|TF_VAR)_/.test(name)) Reflect.deleteProperty(process.env, name);
+    if (/^(OCI|TF_VAR|NAYTIFE_OCI)_/.test(name)) Reflect.deleteProperty(process.env, name);
   process.env.HOME = directory;
-  process.env.KUBECONFIG = join(directory, "no-kubeconfig");
 }
 
 function withCredentials(): void {
-  process.env.HOME = ambient.HOME;
   process.env.OCI_PRIVATE_KEY_PATH = join(directory, "key.pem");
+  process.env.NAYTIFE_OCI_STAND_IN_S3 = url;
+  process.env.NAYTIFE_OCI_STAND_IN_TENANCY = join(directory, "tenancy");
+  process.env.NAYTIFE_OCI_STAND_IN_HOME_REGION = "us-ashburn-1";
 }
 
 beforeAll(async () => {
   engine = await EngineRun.open([...commonPlugins, "oci"]);
+  pluginManifest = join(await moduleDirectory("plugin-barman-cloud"), "manifest.yaml");
   const port = await freePort();
   const [root, versions] = ["objects", "versions"].map((name) => join(directory, name)) as [string, string];
   for (const path of [root, versions]) mkdirSync(path);
@@ -43,19 +49,12 @@ beforeAll(async () => {
     ["--port", `127.0.0.1:${String(port)}`, "--region", "us-phoenix-1", "posix", "--versioning-dir", versions, root],
     { env: { ...process.env, ROOT_ACCESS_KEY: "tests", ROOT_SECRET_KEY: "tests-secret" }, stdio: "ignore" },
   );
-  const url = `http://tests:tests-secret@127.0.0.1:${String(port)}`;
+  url = `http://tests:tests-secret@127.0.0.1:${String(port)}`;
   store = new S3(url, "us-phoenix-1");
-  while (
-    !(await store.hasBucket("none").then(
-      () => true,
-      () => false,
-    ))
-  )
-    await setTimeout(100);
-  process.env.NAYTIFE_OCI_STAND_IN_S3 = url;
-  process.env.NAYTIFE_OCI_STAND_IN_TENANCY = join(directory, "tenancy");
-  process.env.NAYTIFE_OCI_STAND_IN_HOME_REGION = "us-ashburn-1";
-  withoutCredentials();
+  while ((await store.hasBucket("none").catch(() => undefined)) === undefined) await setTimeout(100);
+  process.env.KUBECONFIG = join(directory, "no-kubeconfig");
+  // The tools are where they were, whatever HOME is.
+  process.env.NAYTIFE_CACHE = cacheDirectory();
 });
 
 afterAll(() => {
@@ -104,6 +103,7 @@ const withoutCluster = {
 };
 
 test("a preview without credentials is green, and lists what is to be made", async () => {
+  withoutCredentials();
   const run = await engine.preview(program());
   expect(run.error).toBeUndefined();
   expect(run.operations).toEqual({ ...everything("create"), backups: "create", "cnpg-backup-secret": "create" });
@@ -111,10 +111,8 @@ test("a preview without credentials is green, and lists what is to be made", asy
 });
 
 test("a provider that is to make something and finds no credentials says so", async () => {
-  const { NAYTIFE_OCI_STAND_IN_S3: url } = process.env;
-  delete process.env.NAYTIFE_OCI_STAND_IN_S3;
+  withoutCredentials();
   const run = await engine.up(program(), withoutCluster);
-  process.env.NAYTIFE_OCI_STAND_IN_S3 = url;
   expect(run.error).toContain("did not find a proper configuration for tenancy");
   expect(await store.hasBucket("backups")).toBe(false);
 });
@@ -166,20 +164,35 @@ test("other lifecycle rules are put in place; another name is another bucket, wi
 test("a preview without credentials of what exists is green, and says what it cannot tell", async () => {
   withoutCredentials();
   const run = await engine.preview(program());
-  withCredentials();
   expect(run.error).toBeUndefined();
   expect(Object.values(run.operations)).not.toContain("replace");
   expect(run.log).toContain("inputs that are not known during preview");
 });
 
 test("a lost state: what exists is refused, and not taken over", async () => {
+  withCredentials();
   const other = await EngineRun.open([...commonPlugins, "oci"]);
   const run = await other.up(program(), withoutCluster);
   other.close();
   expect(run.error).toMatch(/409-\w+AlreadyExists/);
 });
 
+test("the preview of production has OCI's resources, without a cluster and without credentials", async () => {
+  withoutCredentials();
+  const { resources: previewed } = await preview({
+    stack: "production",
+    stateDirectory: join(directory, "state"),
+    config: { backupPluginManifest: pluginManifest },
+  });
+  const names = previewed.filter(({ type }) => type.startsWith("oci:")).map(({ name }) => name);
+  expect(names.sort()).toEqual(resources.map((name) => name.replace("backups-", "bucket-")));
+  expect(previewed.map(({ type, name }) => `${type} ${name}`)).toEqual(
+    expect.arrayContaining(["naytife:postgres:OciBucket bucket", "kubernetes:core/v1:Secret cnpg-backup-secret"]),
+  );
+});
+
 test("destroy removes it all", async () => {
+  withCredentials();
   expect((await engine.destroy()).error).toBeUndefined();
   expect(await store.hasBucket("backups")).toBe(false);
 });
