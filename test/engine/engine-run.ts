@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { PluginName } from "../../local/engine/plugins";
 import { openProgram } from "../../local/engine/stack";
 
 /** What one `up`, `refresh` or `preview` did. */
@@ -32,7 +33,8 @@ export class EngineRun {
     Object.assign(stack, { outputs: () => Promise.resolve({}), info: () => Promise.resolve(undefined) });
   }
 
-  static async open(): Promise<EngineRun> {
+  /** @param plugins Default: those that every stack needs. */
+  static async open(plugins?: readonly PluginName[]): Promise<EngineRun> {
     const directory = mkdtempSync(join(tmpdir(), "naytife-engine-"));
     const { stack } = await openProgram({
       stackName: "test",
@@ -40,12 +42,13 @@ export class EngineRun {
       program: () => Promise.resolve({}),
       workDirectory: join(directory, "workspace"),
       backend: pathToFileURL(join(directory, "backend")).href,
+      ...(plugins === undefined ? {} : { plugins }),
     });
     return new EngineRun(directory, stack);
   }
 
   /** Brings the stack to what the program says. Never throws for a failed update: look at `error`. */
-  up(program: PulumiFn, options: { refresh?: boolean } = {}): Promise<Run> {
+  up(program: PulumiFn, options: { refresh?: boolean; exclude?: string[] } = {}): Promise<Run> {
     return this.run(async (onEvent, onOutput) => {
       await this.stack.up({ program, onEvent, onOutput, color: "never", ...options });
     });
