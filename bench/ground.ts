@@ -266,6 +266,8 @@ export async function clear(ground: Ground): Promise<void> {
       throw new Error(`what an earlier target left did not go within ${patience / 60_000} minutes`);
     await sleep(300);
   }
+  // A migration that did not come to its end may have left it sealed.
+  await openSource(ground);
   await podQuery(api, namespace, "CHECKPOINT");
   await run("sync", []);
 }

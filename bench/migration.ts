@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { down, up } from "../local/kubernetes/cluster";
 import { findProgram } from "../local/kubernetes/preflight";
 import { podQuery } from "../local/legacy/cluster";
-import { step } from "../local/progress";
+import { during, step } from "../local/progress";
 import { run } from "../local/run";
 import { root } from "../local/stack-files";
 import { tool } from "../local/toolchain/toolchain";
@@ -102,9 +102,10 @@ export async function benchmark(options: BenchOptions): Promise<Results> {
       });
       for (let turn = 1; turn <= runs; turn++) {
         for (const [index, way] of orderOf(present, turn).entries()) {
-          step(`${shape}, run ${turn} of ${runs}, ${way}: begins; ${clock.left()}`);
           const began = Date.now();
-          const told = await attempt(ground, ways[way]);
+          const told = await during(`${shape}, run ${turn} of ${runs}, ${way} (${clock.left()})`, () =>
+            attempt(ground, ways[way]),
+          );
           const version = told.version === undefined ? {} : { "PostgreSQL, target": told.version };
           const outcome: Outcome = {
             shape,

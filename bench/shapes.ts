@@ -54,12 +54,14 @@ export const shapes: Readonly<Record<Exclude<ShapeName, "legacy">, Shape>> = {
         `INSERT INTO bench.groups SELECT n, ${noise(1)} FROM generate_series(0, 99) AS n`,
         `DO $make$ BEGIN
            FOR t IN 1..${manyTables} LOOP
-             EXECUTE format('CREATE TABLE bench.table_%s (id bigserial, group_id integer NOT NULL, name text NOT NULL, price double precision NOT NULL, changed_at timestamptz)', t);
-             EXECUTE format('INSERT INTO bench.table_%s SELECT n, ${pick(2, 100)}, md5(%s || '':'' || n), ${pick(3, 100_000)} / 7.0, ${moment(4).replaceAll("'", "''")} FROM generate_series(1, ${rows}) AS n', t, t);
-             EXECUTE format('ALTER TABLE bench.table_%s ADD PRIMARY KEY (id)', t);
-             EXECUTE format('CREATE INDEX ON bench.table_%s (name)', t);
-             EXECUTE format('ALTER TABLE bench.table_%s ADD FOREIGN KEY (group_id) REFERENCES bench.groups', t);
-             PERFORM setval(format('bench.table_%s_id_seq', t), ${rows});
+             EXECUTE replace($table$
+               CREATE TABLE bench.table_t (id bigserial, group_id integer NOT NULL, name text NOT NULL, price double precision NOT NULL, changed_at timestamptz);
+               INSERT INTO bench.table_t SELECT n, ${pick(2, 100)}, md5('table_t:' || n), ${pick(3, 100_000)} / 7.0, ${moment(4)} FROM generate_series(1, ${rows}) AS n;
+               ALTER TABLE bench.table_t ADD PRIMARY KEY (id);
+               CREATE INDEX ON bench.table_t (name);
+               ALTER TABLE bench.table_t ADD FOREIGN KEY (group_id) REFERENCES bench.groups;
+               SELECT setval('bench.table_t_id_seq', ${rows});
+             $table$, 'table_t', 'table_' || t);
            END LOOP;
          END $make$`,
       ];
