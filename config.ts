@@ -145,6 +145,7 @@ const rules = {
   retainOnDelete: boolean(),
 
   migrationEnabled: boolean(),
+  migrationPlanned: boolean(),
   activeDatabase: oneOf("target", "source"),
   migrationSourceHost: dnsName,
   migrationSourcePort: integer(1, 65_535),
@@ -154,6 +155,7 @@ const rules = {
   migrationSourceSecretKey: secretKey,
   migrationJobs: integer(1, 32),
   migrationDumpStorage: bytes,
+  migrationRetainDays: integer(0, 365),
 };
 
 type Rules = typeof rules;

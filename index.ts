@@ -69,7 +69,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       locale: config.locale,
       parameters: postgresqlParameters(config),
       // Loaded as a lone instance: replicas would only take part in the work.
-      growsLater: config.migrationEnabled,
+      growsLater: config.migrationEnabled || config.migrationPlanned,
       protect,
       retainOnDelete,
     },

@@ -1,6 +1,7 @@
 /** `npm run migration`: looks at a stack's migration before, while and after `pulumi up` does it. */
 import { parseArgs } from "node:util";
 import { again } from "./commands/again";
+import { finish } from "./commands/finish";
 import { plan } from "./commands/plan";
 import { report } from "./commands/report";
 import { rollback } from "./commands/rollback";
@@ -18,7 +19,9 @@ const usage = `npm run migration -- COMMAND [OPTIONS]
                ends with 0, 3 where nothing is done, or 6 where the report is not what was signed
   rollback   carries what was written since into the old database, and makes that the database again
   again      after a rollback: empties the new database, so that \`pulumi up\` moves the data once more
+  finish     ends the time in which \`rollback\` can go back: says what is thrown away, and deletes the dump; the old database is left to you
 
+  --now                finish: before the stack's migrationRetainDays are over
   --yes                do what cannot be undone, after it was said what goes; without it the command ends with 2
   --stack STACK        local (default), staging, production: whatever has a Pulumi.<stack>.yaml here
   --json               for a program, not for a person
@@ -33,12 +36,13 @@ What could not be done ends with 1 (plan: 3), what was not understood with 64.
 interface Options {
   readonly json: boolean;
   readonly yes: boolean;
+  readonly now: boolean;
 }
 
 /** A command: what it does, prints its result on standard output and returns its exit code. It throws where it could not be done. */
 type Verb = (settings: Settings, options: Options) => Promise<number>;
 
-const verbs = { plan, status, report, rollback, again } satisfies Record<string, Verb>;
+const verbs = { plan, status, report, rollback, again, finish } satisfies Record<string, Verb>;
 type VerbName = keyof typeof verbs;
 
 /** The command line was not understood. */
@@ -58,7 +62,7 @@ export function invocation(args: readonly string[]): Invocation | undefined {
   const [verb, ...rest] = positionals;
   if (verb === undefined || rest.length > 0) throw new UsageError("Say one command.");
   if (!isVerb(verb)) throw new UsageError(`There is no command "${verb}".`);
-  const { stack, name, kubeconfig, context, json, yes } = values;
+  const { stack, name, kubeconfig, context, json, yes, now } = values;
   return {
     verb,
     stack: {
@@ -68,7 +72,7 @@ export function invocation(args: readonly string[]): Invocation | undefined {
       ...(context === undefined ? {} : { context }),
       config: Object.fromEntries(values.config.map(setting)),
     },
-    options: { json, yes },
+    options: { json, yes, now },
   };
 }
 
@@ -81,6 +85,7 @@ function parsed(args: readonly string[]) {
         stack: { type: "string", default: "local" },
         json: { type: "boolean", default: false },
         yes: { type: "boolean", default: false },
+        now: { type: "boolean", default: false },
         kubeconfig: { type: "string" },
         context: { type: "string" },
         config: { type: "string", multiple: true, default: [] },

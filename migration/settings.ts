@@ -30,5 +30,6 @@ export function migrationSettings(config: Omit<Values, "databasePassword">): Set
     image: "",
     jobs: config.migrationJobs,
     dump: { size: config.migrationDumpStorage, storageClass: config.storageClass },
+    retainDays: config.migrationRetainDays,
   };
 }

@@ -183,5 +183,7 @@ export const inventory: Readonly<Record<string, string>> = {
   "user mapping": "SELECT count(*) FROM pg_user_mappings WHERE usename = 'naytife'",
   "foreign table": "SELECT count(*) FROM pg_foreign_table",
   "table access method": "SELECT count(*) FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE amname = 'second_heap'",
+  "clustered by one index, identified by another":
+    "SELECT count(*) FROM pg_index i JOIN pg_index c USING (indrelid) WHERE i.indisreplident AND c.indisclustered AND i.indexrelid <> c.indexrelid",
   "replica identity full": "SELECT count(*) FROM pg_class WHERE relreplident = 'f'",
 };

@@ -1,9 +1,9 @@
 import { programAgrees, releaseSecret } from "../engine/connection-secret";
-import { found, Kubernetes, patiently } from "../engine/kubernetes";
 import { MigrationFailure, nothingChanged } from "../engine/failure";
-import { objectNames } from "../engine/manifests";
+import { Kubernetes } from "../engine/kubernetes";
 import { readRecord } from "../engine/record";
 import { literal, type Settings } from "../engine/settings";
+import { refuseBesideJob } from "./beside-job";
 
 /**
  * After a rollback: empties the new database, and forgets the migration that filled it, so that the next `up` moves the data once more.
@@ -13,7 +13,7 @@ import { literal, type Settings } from "../engine/settings";
 export async function again(settings: Settings, options: { readonly yes: boolean }): Promise<number> {
   const kubernetes = new Kubernetes(settings);
   await kubernetes.presentCluster();
-  const { namespace, target } = settings;
+  const { target } = settings;
   const { marker } = await readRecord(kubernetes, target.database);
   if (marker?.rolled_back == null) {
     throw new MigrationFailure(
@@ -31,10 +31,7 @@ export async function again(settings: Settings, options: { readonly yes: boolean
       "pulumi config set activeDatabase source && pulumi up, then run this again: the data moves once more when activeDatabase turns back.",
     );
   }
-  const name = objectNames(settings).job;
-  if ((await found(patiently(() => kubernetes.batch.readNamespacedJob({ name, namespace })))) !== undefined) {
-    throw new MigrationFailure(`Job ${name} is there`, nothingChanged, "Wait for its end, then run this again.");
-  }
+  await refuseBesideJob(kubernetes, settings);
   process.stderr.write(
     [
       "What goes:",

@@ -3,7 +3,7 @@ import { humanBytes, type MigrationEvent, Narrator, parseEvent } from "../engine
 import { found, Kubernetes, patiently } from "../engine/kubernetes";
 import { backup, describeMode, holdsLabel, type Mode, modeLabel, modes, objectNames } from "../engine/manifests";
 import { MigrationFailure, nothingChanged } from "../engine/failure";
-import { type MigrationRecord, readRecord, type RecordedPhase } from "../engine/record";
+import { type MigrationRecord, readRecord, type RecordedPhase, type Retention, retention } from "../engine/record";
 import type { Settings } from "../engine/settings";
 
 /** How far a migration is. */
@@ -29,7 +29,7 @@ export interface Traces {
 }
 
 /** The answer of `status`; with --json it is printed as it is. */
-export interface Status {
+export interface Status extends Retention {
   readonly state: State;
   readonly phase?: string;
   /** ISO 8601, of the phase that runs or stopped, or of the end. */
@@ -76,7 +76,7 @@ export async function lookAtStatus(settings: Settings): Promise<Status> {
     );
   }
   const record = await readRecord(kubernetes, settings.target.database);
-  return judge(record, await traces(kubernetes, settings));
+  return { ...judge(record, await traces(kubernetes, settings)), ...retention(record, settings.retainDays) };
 }
 
 async function traces(kubernetes: Kubernetes, settings: Settings): Promise<Traces> {
@@ -225,6 +225,7 @@ export function describe(answer: Status, { source, target, namespace }: Settings
       ? undefined
       : `${answer.rows} rows in ${answer.tables ?? 0} tables, equal on both sides; ${answer.warnings ?? 0} warnings (npm run migration -- report)`,
   );
+  line("way back", wayBackWords(answer));
   line("source", sourceWords(answer, namespace));
   line("dump", dumpWords(answer.dump));
   if (answer.job !== undefined && answer.job.mode !== "migrate") {
@@ -265,7 +266,14 @@ function nextStep({ state, job }: Status): string | undefined {
   return undefined;
 }
 
-function sourceWords({ source, state }: Status, namespace: string): string {
+function wayBackWords({ retainedUntil, retainEnded }: Status): string | undefined {
+  if (retainEnded !== undefined) return `none: it was ended at ${retainEnded}`;
+  if (retainedUntil === undefined) return undefined;
+  return `npm run migration -- rollback; kept until ${retainedUntil}, then npm run migration -- finish ends it`;
+}
+
+function sourceWords({ source, state, retainEnded }: Status, namespace: string): string {
+  if (retainEnded !== undefined) return "left sealed; npm run migration -- finish says how to delete it";
   const release = `docs/migration.md, "Letting the source go", opens it`;
   switch (source) {
     case "open":

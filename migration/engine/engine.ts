@@ -1,8 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiException, type V1Job, type V1PersistentVolumeClaim, type V1Pod } from "@kubernetes/client-node";
-import * as fs from "node:fs";
-import * as path from "node:path";
 import type { MigrationReport } from "../migration";
 import { pointToSource } from "./connection-secret";
 import { type MigrationEvent, Narrator, parseEvent } from "./events";
@@ -26,7 +24,7 @@ import {
   temporaryRoleHours,
 } from "./manifests";
 import { donePlan, type Plan, planOf } from "./plan";
-import { contradiction, readRecord, type RollbackReport, type Side } from "./record";
+import { contradiction, readRecord, recordSchema, type RollbackReport, type Side } from "./record";
 import { quantity } from "../../postgresql/quantity";
 import { renderReport } from "./report";
 import { scramVerifier } from "./scram";
@@ -66,7 +64,7 @@ export class Engine {
    * @throws MigrationFailure with what happened, what was left untouched and what to do next
    */
   async migrate(active: Side): Promise<string> {
-    await this.firstLook();
+    await this.kubernetes.presentCluster();
     const record = await readRecord(this.kubernetes, this.settings.target.database);
     const refusal = contradiction(record, active);
     if (refusal !== undefined) throw refusal;
@@ -81,6 +79,8 @@ export class Engine {
       await this.conclude(stored);
       return stored.text;
     }
+    // Not before: of a finished migration nothing of the old database need be left.
+    await this.presentPasswords();
     const failure = await this.runJob("migrate");
     let report;
     try {
@@ -106,7 +106,8 @@ export class Engine {
 
   /** Compares the source with the target's database as it is, and changes neither. @throws MigrationFailure that names what differs. */
   async verify(): Promise<void> {
-    await this.firstLook();
+    await this.kubernetes.presentCluster();
+    await this.presentPasswords();
     const failure = await this.runJob("verify");
     await this.tidy();
     if (failure !== undefined) {
@@ -116,9 +117,10 @@ export class Engine {
 
   /** Looks at both sides as a migration would, and changes neither. @throws MigrationFailure where it could not look. */
   async plan(): Promise<Plan> {
-    await this.firstLook();
+    await this.kubernetes.presentCluster();
     const stored = await this.storedReport();
     if (stored !== undefined) return donePlan(this.settings.target.database);
+    await this.presentPasswords();
     const heard = await this.lookAround();
     const failure = await this.runJob("plan", (event) => heard.push(event));
     await this.tidy();
@@ -170,7 +172,7 @@ export class Engine {
    * @throws MigrationFailure; unless it says otherwise, the target is then still the database, and open
    */
   async rollback(): Promise<RollbackReport> {
-    await this.firstLook();
+    await this.kubernetes.presentCluster();
     // Says so if it is not what was signed: the Job tells by its hashes whether the old database is as it was left.
     if ((await this.storedReport()) === undefined) {
       throw new MigrationFailure(
@@ -179,6 +181,15 @@ export class Engine {
         "The old database is the database already.",
       );
     }
+    const ended = (await readRecord(this.kubernetes, this.settings.target.database)).marker?.retain_ended;
+    if (ended != null) {
+      throw new MigrationFailure(
+        `the way back was ended at ${ended} by \`npm run migration -- finish\``,
+        nothingChanged,
+        'The new database is the database. docs/migration.md, "Letting the source go", opens what is left of the old one, as it was at the cut-over.',
+      );
+    }
+    await this.presentPasswords();
     const failure = await this.runJob("rollback");
     await this.tidy();
     if (failure !== undefined) throw failure;
@@ -253,11 +264,10 @@ export class Engine {
       ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: this.names.job, uid: job.metadata.uid }],
     };
     const password = randomBytes(24).toString("base64url");
-    const schema = fs.readFileSync(path.join(__dirname, "..", "job", "state.sql"), "utf8");
     const until = new Date(Date.now() + temporaryRoleHours * 3_600_000).toISOString();
     // A plan remembers nothing.
     const memory = [
-      schema,
+      recordSchema(),
       `INSERT INTO naytife_migration.state (target_database) VALUES (${literal(target.database)}) ON CONFLICT DO NOTHING`,
     ];
     await this.kubernetes.control(
@@ -428,10 +438,9 @@ export class Engine {
     }
   }
 
-  /** What must be there before anything is asked of it. */
-  private async firstLook(): Promise<void> {
+  /** What the Job takes from the namespace must be there before it is made. */
+  private async presentPasswords(): Promise<void> {
     const { namespace, source, target } = this.settings;
-    await this.kubernetes.presentCluster();
     for (const [name, key, whose] of [
       [source.secretName, source.secretKey, "source's"],
       [target.secretName, "password", "target's"],

@@ -2,6 +2,7 @@ import { PassThrough, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiException,
+  AppsV1Api,
   BatchV1Api,
   CoreV1Api,
   CustomObjectsApi,
@@ -39,6 +40,7 @@ const answerLimit = 15_000;
 export class Kubernetes {
   readonly core: CoreV1Api;
   readonly batch: BatchV1Api;
+  readonly apps: AppsV1Api;
   private readonly custom: CustomObjectsApi;
   private readonly discovery: DiscoveryV1Api;
   private readonly config = new KubeConfig();
@@ -71,6 +73,7 @@ export class Kubernetes {
     }
     this.core = this.config.makeApiClient(CoreV1Api);
     this.batch = this.config.makeApiClient(BatchV1Api);
+    this.apps = this.config.makeApiClient(AppsV1Api);
     this.custom = this.config.makeApiClient(CustomObjectsApi);
     this.discovery = this.config.makeApiClient(DiscoveryV1Api);
   }

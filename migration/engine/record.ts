@@ -1,3 +1,5 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
 import type { MigrationReport } from "../migration";
 import { MigrationFailure, nothingChanged } from "./failure";
 import type { Kubernetes } from "./kubernetes";
@@ -25,6 +27,8 @@ export interface MigrationRecord {
     /** When the source became the database again. */
     readonly rolled_back?: string | null;
     readonly rollback?: RollbackReport | null;
+    /** When somebody ended the way back. */
+    readonly retain_ended?: string | null;
   } | null;
   /** What a run that is under way, or was cut short, left behind. */
   readonly state: {
@@ -81,7 +85,9 @@ export function contradiction({ marker, state }: MigrationRecord, active: Side):
   if (active === "source") {
     return refusal(
       "activeDatabase is source, but the new database is in use: it has the data",
-      `\`${back}\` carries it back first; or ${set("target")}.`,
+      marker.retain_ended == null
+        ? `\`${back}\` carries it back first; or ${set("target")}.`
+        : `${set("target")}, then \`pulumi up\`: the way back was ended at ${marker.retain_ended}.`,
     );
   }
   if (state?.target_closed != null) {
@@ -91,6 +97,26 @@ export function contradiction({ marker, state }: MigrationRecord, active: Side):
     );
   }
   return undefined;
+}
+
+/** How long the way back is kept, or since when there is none. */
+export interface Retention {
+  /** ISO 8601. From then on `finish` may end it; it does not end by itself. */
+  readonly retainedUntil?: string;
+  /** ISO 8601. */
+  readonly retainEnded?: string;
+}
+
+/** @param days for which the way back is kept from the cut-over on */
+export function retention({ marker }: MigrationRecord, days: number): Retention {
+  if (marker === null || marker.rolled_back != null) return {};
+  if (marker.retain_ended != null) return { retainEnded: marker.retain_ended };
+  return { retainedUntil: new Date(Date.parse(marker.completed) + days * 86_400_000).toISOString() };
+}
+
+/** The tables of the record, as SQL that makes them where they are not there yet. */
+export function recordSchema(): string {
+  return fs.readFileSync(path.join(__dirname, "..", "job", "state.sql"), "utf8");
 }
 
 const empty: MigrationRecord = { marker: null, state: null, phases: [] };

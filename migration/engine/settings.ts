@@ -37,6 +37,8 @@ export interface Settings {
     /** StorageClass of that volume. Empty: the namespace's default. */
     readonly storageClass: string;
   };
+  /** How many days after the cut-over the way back may not be ended, unless somebody insists. */
+  readonly retainDays: number;
 }
 
 /** The environment variable that carries {@link Settings} as JSON. */

@@ -39,12 +39,21 @@ const replication = `SELECT json_build_object(
   'copies', (SELECT coalesce(json_agg(json_build_object('phase', phase, 'done', backup_streamed, 'total', backup_total) ORDER BY pid), '[]')
     FROM pg_stat_progress_basebackup))`;
 
+/** How far a Cluster has come. */
+export interface Progress {
+  readonly settled: boolean;
+  /** A replica is about to be copied. */
+  readonly waitsForCheckpoint: boolean;
+  readonly streaming: number;
+  readonly line: string;
+}
+
 /** How far a Cluster is from `instances` instances that are ready, stream, and confirm commits as its spec wants. */
 export function progress(
   instances: number,
   { spec, status }: ClusterObject,
   { replicas, copies }: Replication,
-): { readonly settled: boolean; readonly streaming: number; readonly line: string } {
+): Progress {
   // A replica that is being made streams too, under a name that is no instance's.
   const standbys = replicas.filter(({ name }) => status?.instanceNames?.includes(name) === true);
   const streaming = standbys.filter(({ state }) => state === "streaming");
@@ -68,14 +77,51 @@ export function progress(
   ];
   return {
     settled: ready === instances && streaming.length === instances - 1 && confirming >= wanted,
+    waitsForCheckpoint: copies.some(({ phase }) => phase === "waiting for checkpoint to finish"),
     streaming: streaming.length,
     line: parts.join("; "),
   };
 }
 
+/** A primary that does not answer may just be another one's turn: that is waited for as anything else is. */
+async function look(kubernetes: Kubernetes, instances: number): Promise<Progress> {
+  const cluster = (await kubernetes.cluster()) ?? (await kubernetes.presentCluster());
+  let answer;
+  try {
+    answer = await kubernetes.control(replication);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { settled: false, waitsForCheckpoint: false, streaming: 0, line: `the primary does not answer: ${reason}` };
+  }
+  return progress(instances, cluster, JSON.parse(answer) as Replication);
+}
+
+/** What is recorded; null where nothing is yet, and undefined where no migration has finished. */
+async function recordedTime(kubernetes: Kubernetes, database: string): Promise<TimeToSafe | null | undefined> {
+  if ((await readRecord(kubernetes, database)).marker === null) return undefined;
+  const text = await kubernetes.control(
+    `SELECT coalesce(to_jsonb(m) -> 'time_to_safe', 'null') FROM naytife_migration.marker m WHERE target_database = ${literal(database)}`,
+  );
+  return JSON.parse(text) as TimeToSafe | null;
+}
+
+/** Records the time beside the marker's report, which is the Job's word and nobody's to change, and returns it. */
+async function record(kubernetes: Kubernetes, database: string, instances: number): Promise<TimeToSafe> {
+  const mine = `target_database = ${literal(database)}`;
+  const text = await kubernetes.control(
+    "SET client_min_messages = warning",
+    "ALTER TABLE naytife_migration.marker ADD COLUMN IF NOT EXISTS time_to_safe jsonb",
+    `UPDATE naytife_migration.marker AS m SET time_to_safe = jsonb_build_object('instances', ${instances}, 'seconds',
+       (SELECT round(extract(epoch FROM clock_timestamp() - min(started)), 1) FROM naytife_migration.phase WHERE run = m.run AND ${mine}))
+     WHERE ${mine} AND time_to_safe IS NULL`,
+    `SELECT time_to_safe FROM naytife_migration.marker WHERE ${mine}`,
+  );
+  return JSON.parse(text) as TimeToSafe;
+}
+
 /**
- * Waits until all instances are ready and stream, and records beside the marker's report how long that took from the migration's start, unless it is
- * recorded already. It changes nothing else, whatever comes.
+ * Waits until all instances are ready and stream, and records how long that took from the migration's start, unless it is recorded already. It changes
+ * nothing else, whatever comes.
  *
  * @param say receives a line of progress.
  * @returns what is recorded, or undefined where no migration has finished
@@ -88,13 +134,13 @@ export async function settle(
 ): Promise<TimeToSafe | undefined> {
   const kubernetes = new Kubernetes(settings);
   const { namespace, target } = settings;
+  await kubernetes.presentCluster();
+  const recorded = await recordedTime(kubernetes, target.database);
   let said = { line: "", at: 0 };
   let last = { line: "", at: Date.now() };
   let most = { streaming: 0, at: Date.now() };
   for (;;) {
-    const cluster = await kubernetes.presentCluster();
-    const answer = JSON.parse(await kubernetes.control(replication)) as Replication;
-    const { settled, streaming, line } = progress(instances, cluster, answer);
+    const { settled, waitsForCheckpoint, streaming, line } = await look(kubernetes, instances);
     const at = Date.now();
     if (line !== last.line) last = { line, at };
     if (streaming > most.streaming) most = { streaming, at };
@@ -107,22 +153,13 @@ export async function settle(
       const pods = await kubernetes.unready(`cnpg.io/cluster=${target.cluster}`);
       throw new MigrationFailure(
         `the Cluster has not come to its full size: ${[line, ...pods].join("; ")}`,
-        `Nothing is undone. ${target.database} holds the data, verified, and the primary serves it; the Cluster goes on growing by itself.`,
+        `Nothing is undone. ${target.database} holds the data, verified; the Cluster goes on growing by itself.`,
         `Look for the cause: kubectl -n ${namespace} get pods -l cnpg.io/cluster=${target.cluster}, and get events --sort-by=.lastTimestamp. Then run \`pulumi up\` again: it waits for what is left.`,
       );
     }
+    // The operator's copies wait for a checkpoint that is spread over minutes, to be gentle on clients. Until the data is safe, those wait for the copy.
+    if (waitsForCheckpoint && recorded === null) await kubernetes.control("CHECKPOINT").catch(() => undefined);
     await sleep(pause);
   }
-  if ((await readRecord(kubernetes, target.database)).marker === null) return undefined;
-  const mine = `target_database = ${literal(target.database)}`;
-  const recorded = await kubernetes.control(
-    "SET client_min_messages = warning",
-    // Not in the report: that is the Job's word, and nobody's to change.
-    "ALTER TABLE naytife_migration.marker ADD COLUMN IF NOT EXISTS time_to_safe jsonb",
-    `UPDATE naytife_migration.marker AS m SET time_to_safe = jsonb_build_object('instances', ${instances}, 'seconds',
-       (SELECT round(extract(epoch FROM clock_timestamp() - min(started)), 1) FROM naytife_migration.phase WHERE run = m.run AND ${mine}))
-     WHERE ${mine} AND time_to_safe IS NULL`,
-    `SELECT time_to_safe FROM naytife_migration.marker WHERE ${mine}`,
-  );
-  return JSON.parse(recorded) as TimeToSafe;
+  return recorded === null ? record(kubernetes, target.database, instances) : recorded;
 }

@@ -81,13 +81,27 @@ SQL
   fi
 }
 
-# list_definitions: what only a superuser may own, in lists of its own: data wrappers come before the rest, event triggers and publications after it.
+# list_definitions: the definitions' entries, in lists by when they are restored; index.sh restores the last four.
+#   before  what only a superuser may own and other things need: data wrappers
+#   rest    most: before the rows, and after them JOBS at a time
+#   serial  what locks one thing and then another, of which pg_restore knows nothing, so that two workers would deadlock: the last ATTACH of a partitioned index locks the
+#           partitioned tables above; the index that is its table's replica identity, where the table is clustered by another one
+#   keys    foreign keys, for which the indexes of partitioned tables must be whole, and the comments on constraints and indexes, which may be about the two above
+#   after   what only a superuser may own and is the database's: event triggers, publications
 list_definitions() {
-  local entry='^[0-9]+; [0-9]+ [0-9]+ '
-  pg_restore -l "$WORK/definitions" >"$WORK/list"
-  grep -E "${entry}FOREIGN DATA WRAPPER " "$WORK/list" >"$WORK/list.before" || true
-  grep -E "${entry}(EVENT TRIGGER|PUBLICATION|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA|COMMENT (- )?(EVENT TRIGGER|PUBLICATION)) |${entry}COMMENT - (EVENT TRIGGER|PUBLICATION) " "$WORK/list" >"$WORK/list.after" || true
-  grep -vxFf <(cat "$WORK/list.before" "$WORK/list.after") "$WORK/list" >"$WORK/list.rest"
+  local identities
+  # An entry bears the OID that the index has on the source.
+  identities=$(sql source -c "SELECT string_agg(identity.indexrelid::text, ' ') FROM pg_index AS identity JOIN pg_index AS clustered USING (indrelid) WHERE identity.indisreplident AND clustered.indisclustered AND identity.indexrelid <> clustered.indexrelid")
+  pg_restore -l "$WORK/definitions" | awk -v list="$WORK/list." -v identities=" $identities " '
+    BEGIN { split("before rest serial keys after", lists); for (i in lists) printf "" >(list lists[i]) }
+    !/^[0-9]/ { next }
+    { entry = $0; sub(/^[0-9]+; [0-9]+ [0-9]+ /, "", entry); to = "rest" }
+    entry ~ /^FOREIGN DATA WRAPPER / { to = "before" }
+    # By its zeros, or an index in a schema called ATTACH would be one.
+    /^[0-9]+; 0 0 INDEX ATTACH / || entry ~ /^INDEX / && index(identities, " " $3 " ") { to = "serial" }
+    entry ~ /^(FK CONSTRAINT|COMMENT .* (CONSTRAINT|INDEX)) / { to = "keys" }
+    entry ~ /^(EVENT TRIGGER|PUBLICATION|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA|COMMENT (- )?(EVENT TRIGGER|PUBLICATION)) / { to = "after" }
+    { print >(list to) }'
 }
 
 # copy_rows: every chunk that is not done yet, JOBS at a time, the largest first. Where one fails, none is begun after it.

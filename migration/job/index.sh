@@ -7,7 +7,7 @@ index() {
   INDEX_BYTES=$(sql source -c "SELECT coalesce(sum(pg_relation_size(c.oid)), 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'i' AND c.oid >= 16384 AND n.nspname NOT LIKE 'pg\\_toast%'")
   if [[ $COPIED == partly ]]; then leave_out_what_is_there; fi
   index_progress
-  watched index_progress pg_restore -d "service=staging" -j "$JOBS" --exit-on-error --section=post-data -L "$WORK/list.rest" "$WORK/definitions"
+  watched index_progress restore_after_rows
   note "materialized views are filled"
   sql source -f "$SCRIPTS/refresh.sql" >"$WORK/refresh"
   watched index_progress sql staging -f "$WORK/refresh"
@@ -17,6 +17,8 @@ index() {
   carry_settings
   note "statistics are gathered"
   watched index_progress vacuumdb -d "service=staging" --analyze-only -j "$JOBS" --quiet
+  # vacuumdb leaves out partitioned tables, and autovacuum never looks at them.
+  watched index_progress sql staging -c "$(sql staging -c "SELECT 'ANALYZE ' || string_agg(oid::regclass::text, ', ') FROM pg_class WHERE relkind = 'p' AND NOT relispartition")"
   still_frozen
   # By a file: the list may be longer than a command's argument.
   sql target_admin -v target="$TARGET_DATABASE" <<'SQL'
@@ -28,11 +30,23 @@ SQL
   finish "$(human "$(sql staging -c "SELECT pg_database_size(current_database())")")"
 }
 
-# leave_out_what_is_there: the list without what a run that was killed here has made already. Each entry is made in one transaction, so it is there or it is not.
+# restore_after_rows: list_definitions says why not all at once.
+restore_after_rows() {
+  local restore=(pg_restore -d "service=staging" --exit-on-error)
+  "${restore[@]}" -j "$JOBS" --section=post-data -L "$WORK/list.rest" "$WORK/definitions" &&
+    "${restore[@]}" -L "$WORK/list.serial" "$WORK/definitions" &&
+    note "foreign keys are checked" &&
+    "${restore[@]}" -j "$JOBS" -L "$WORK/list.keys" "$WORK/definitions"
+}
+
+# leave_out_what_is_there: the lists without what a run that was killed here has made already. Each entry is made in one transaction, so it is there or it is not.
 leave_out_what_is_there() {
+  local list
   pg_dump -d "service=staging" -Fc "${DEFINITIONS[@]}" | pg_restore -l | sed -E 's/^[0-9]+; [0-9]+ [0-9]+ //' >"$WORK/list.there"
-  awk 'NR == FNR { there[$0]; next } { entry = $0; sub(/^[0-9]+; [0-9]+ [0-9]+ /, "", entry) } !(entry in there)' "$WORK/list.there" "$WORK/list.rest" >"$WORK/list.left"
-  mv "$WORK/list.left" "$WORK/list.rest"
+  for list in rest serial keys; do
+    awk 'NR == FNR { there[$0]; next } { entry = $0; sub(/^[0-9]+; [0-9]+ [0-9]+ /, "", entry) } !(entry in there)' "$WORK/list.there" "$WORK/list.$list" >"$WORK/list.left"
+    mv "$WORK/list.left" "$WORK/list.$list"
+  done
   # What is restored as postgres has another owner than its entry says, so it is not known by it, and is made anew.
   sql staging <<'SQL' | sql staging
 SELECT format('DROP EVENT TRIGGER %I;', evtname) FROM pg_event_trigger t

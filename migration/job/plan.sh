@@ -68,7 +68,7 @@ look_at_target() {
 # measure: how fast the source's rows come to this Job, and how fast they are hashed, by a sample of the largest table: about a second each. What it reads is
 # thrown away. Nothing is said where the table is too small to be timed, or does not answer in time.
 measure() {
-  local table bytes pages overhead percent milliseconds read hashed sampled
+  local table bytes pages overhead percent milliseconds read hash hashed sampled
   IFS=$'\t' read -r table bytes pages <<<"$(sql source -F $'\t' -c "SELECT c.oid::regclass, pg_table_size(c.oid), pg_relation_size(c.oid) / current_setting('block_size')::int FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE relkind = 'r' AND relpersistence <> 't' AND c.oid >= 16384 AND nspname NOT LIKE 'pg\\_toast%' ORDER BY 2 DESC LIMIT 1")"
   if [[ -z $table ]] || ((bytes < 1048576 || pages == 0)); then return; fi
   overhead=$(timed 0 "SELECT 1") || return 0
@@ -77,7 +77,10 @@ measure() {
   milliseconds=$(timed "$overhead" "$(sample_of "$table" "$percent")") || return 0
   percent=$(awk -v p="$percent" -v ms="$milliseconds" 'BEGIN { f = 1000 / ms; p *= (f > 16 ? 16 : f); print (p > 100 ? 100 : p) }')
   read=$(timed "$overhead" "$(sample_of "$table" "$percent")") || return 0
-  hashed=$(timed "$overhead" "SELECT count(md5((naytife_row.*)::text)) FROM ONLY $table AS naytife_row TABLESAMPLE SYSTEM ($percent) REPEATABLE (1)") || return 0
+  # As the comparison hashes (verify.sh, hashes.sql).
+  hash="sum(hashtextextended(t, 1)), sum(hashtextextended(t, 2))"
+  if [[ ${SOURCE_ENCODING:-} != "${TARGET_ENCODING:-}" ]]; then hash="count(md5(t))"; fi
+  hashed=$(timed "$overhead" "SELECT $hash FROM (SELECT (naytife_row.*)::text COLLATE \"C\" AS t FROM ONLY $table AS naytife_row TABLESAMPLE SYSTEM ($percent) REPEATABLE (1) OFFSET 0) AS hashed") || return 0
   # The same pages each time. How many they are: rows that are stored apart (TOAST) come with them.
   sampled=$(sql source -c "SELECT count(DISTINCT split_part(ctid::text, ',', 1)) FROM ONLY $table TABLESAMPLE SYSTEM ($percent) REPEATABLE (1)")
   if [[ $sampled == 0 ]]; then return; fi

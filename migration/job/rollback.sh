@@ -11,13 +11,13 @@ rollback() {
   turn_back
 }
 
-# standing: what the marker says: nothing, `done` or `rolled back`. A COMMIT in flight is waited for; fails if the target does not answer.
+# standing: what the marker says: nothing, `done`, `ended` (done, and the way back was ended) or `rolled back`. A COMMIT in flight is waited for; fails if the target does not answer.
 standing() {
   sql target_admin -v target="$TARGET_DATABASE" <<'SQL'
 BEGIN;
 SET LOCAL lock_timeout = '30s';
 LOCK TABLE naytife_migration.marker IN SHARE MODE;
-SELECT CASE WHEN rolled_back IS NULL THEN 'done' ELSE 'rolled back' END FROM naytife_migration.marker WHERE target_database = :'target';
+SELECT CASE WHEN rolled_back IS NOT NULL THEN 'rolled back' WHEN retain_ended IS NOT NULL THEN 'ended' ELSE 'done' END FROM naytife_migration.marker WHERE target_database = :'target';
 COMMIT;
 SQL
 }
@@ -38,6 +38,7 @@ rollback_preflight() {
     note "the switch was made by an earlier run; the source is open"
     exit 0
     ;;
+  ended) fail "the way back was ended by \`npm run migration -- finish\`" "The new database is the database." ;;
   *) fail "there is no finished migration into $TARGET_DATABASE, so there is nothing to go back from" "The source is the database already." ;;
   esac
   begin preflight
@@ -253,11 +254,13 @@ prove_return() {
 
 # turn_back: the switch is the marker's row. Before it the source is closed, after it the target is: never both open.
 turn_back() {
+  local turned
   begin switch
   seal target
   still_frozen
   printf '[%s]' "$(sort -u "$WORK/warnings" | paste -sd,)" >"$WORK/warnings.json"
-  sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v tables="$TABLES" -v held="$((($(date +%s%N) - HELD_FROM) / 1000000))" -f "$SCRIPTS/rollback.sql"
+  turned=$(sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v tables="$TABLES" -v held="$((($(date +%s%N) - HELD_FROM) / 1000000))" -f "$SCRIPTS/rollback.sql")
+  [[ $turned == turned ]] || fail "the way back was ended meanwhile by \`npm run migration -- finish\`" "The new database is the database."
   release_locks
   open_source
   sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target'; UPDATE naytife_migration.phase SET finished = clock_timestamp() WHERE run = '$RUN' AND phase = 'switch';" ||
@@ -294,7 +297,7 @@ undo_rollback() {
   now=$(standing 2>/dev/null) || now=unknown
   case $now in
   "rolled back") echo "The switch is made: the old database has everything, the new one is closed. What is left to do, the next run of this command does." ;;
-  done)
+  done | ended)
     if ! reopen_target 2>/dev/null; then
       echo "The new database could not be opened again: it is closed to clients until the next run of this command. The old one is closed as before."
       return

@@ -9,4 +9,4 @@ UPDATE naytife_migration.marker SET rolled_back = clock_timestamp(), rollback = 
                FROM naytife_migration.phase WHERE run = :'run'),
   'rows', (SELECT coalesce(sum((value ->> 'rows')::bigint), 0) FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'source' AND kind = 'table'),
   'warnings', :'warnings'::jsonb
-) WHERE target_database = :'target' AND rolled_back IS NULL;
+) WHERE target_database = :'target' AND rolled_back IS NULL AND retain_ended IS NULL RETURNING 'turned';

@@ -48,6 +48,8 @@ $signature$;
 -- as it was signed.
 ALTER TABLE naytife_migration.state ADD COLUMN IF NOT EXISTS returned jsonb;
 ALTER TABLE naytife_migration.marker ADD COLUMN IF NOT EXISTS rolled_back timestamptz, ADD COLUMN IF NOT EXISTS rollback jsonb;
+-- When somebody ended the way back.
+ALTER TABLE naytife_migration.marker ADD COLUMN IF NOT EXISTS retain_ended timestamptz;
 -- What was read on either side and is compared; emptied when the comparison is over.
 CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.fact (
   target_database text NOT NULL,

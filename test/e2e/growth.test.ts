@@ -47,6 +47,9 @@ const inTarget = async (sql: string) =>
     sql,
   );
 
+const inSource = async (sql: string) =>
+  psqlInPod(cluster, { namespace, name: "deploy/postgres", user: "naytife" }, "naytifedb", sql);
+
 /** What must not change: how many instances shall be there, who confirms commits, which pods run, and which of them streams. */
 async function instances(): Promise<Record<"wanted" | "synchronous" | "pods" | "replicas", string>> {
   const pods = '{range .items[*]}{.metadata.name}{" "}{.metadata.uid}{"\\n"}{end}';
@@ -74,10 +77,25 @@ afterAll(async () => {
   await down({ name });
 }, 2 * minutes);
 
+/** What the source knows of its user's password. */
+let password: string;
+
 test(
-  "up loads a lone instance, then lets the Cluster grow, and ends when all instances stream",
+  "a migration that fails leaves a lone instance that waits for nobody",
   async () => {
     stack = await open("first");
+    password = await inSource("SELECT rolpassword FROM pg_authid WHERE rolname = 'naytife'");
+    await inSource("ALTER ROLE naytife PASSWORD 'changed-meanwhile'");
+    await expect(stack.up(quietly)).rejects.toThrow(/cannot log in to the source/);
+    expect(await instances()).toMatchObject({ wanted: "1", synchronous: "", replicas: "" });
+  },
+  5 * minutes,
+);
+
+test(
+  "the next up loads it, then lets the Cluster grow, and ends when all instances stream",
+  async () => {
+    await inSource(`ALTER ROLE naytife PASSWORD '${password}'`);
     const { outputs } = await stack.up(quietly);
     grown = await instances();
     expect(grown).toMatchObject({
@@ -96,7 +114,9 @@ test(
     expect(Date.parse(joined)).toBeGreaterThanOrEqual(completed - 1000); // Kubernetes counts whole seconds.
     const safe = outputs.migrationTimeToSafe?.value as { seconds: number; instances: number };
     expect(safe.instances).toBe(2);
-    const began = Date.parse(await inTarget("SELECT min(started) FROM naytife_migration.phase"));
+    const began = Date.parse(
+      await inTarget("SELECT min(started) FROM naytife_migration.phase JOIN naytife_migration.marker USING (run)"),
+    );
     expect(safe.seconds).toBeGreaterThan((completed - began) / 1000);
     expect(JSON.parse(await inTarget("SELECT time_to_safe FROM naytife_migration.marker"))).toEqual(safe);
     process.stderr.write(
@@ -130,6 +150,17 @@ test("a lost state, and another setting of the Cluster, leave its size and what 
   expect(await instances()).toEqual(grown);
 });
 
+test("one more instance is one up, and the others stay", async () => {
+  await inTarget("CHECKPOINT"); // Else the copy waits for one that is spread over minutes.
+  stack = await open("second", { instances: "3" });
+  await stack.up(quietly);
+  const more = await instances();
+  expect(more).toMatchObject({ wanted: "3", synchronous: grown.synchronous });
+  expect(more.pods).toContain(grown.pods);
+  expect(more.replicas).toBe("naytife-postgres-2|streaming|quorum\nnaytife-postgres-3|streaming|quorum");
+  grown = more;
+});
+
 test("destroying the patch alone leaves its size", async () => {
   const { resources } = (await stack.exportStack()).deployment as { resources: { urn: string }[] };
   const patch = resources.find(({ urn }) => urn.endsWith("::naytife-postgres-size"))!.urn;
@@ -137,17 +168,10 @@ test("destroying the patch alone leaves its size", async () => {
   expect(await instances()).toEqual(grown);
 });
 
-test("switching the migration off leaves its size", async () => {
-  stack = await open("second", { migrationEnabled: "false" });
-  await stack.up(quietly);
-  expect(await instances()).toEqual(grown);
-});
-
-test("switching it on with one more instance adds that one to those that are there", async () => {
-  stack = await open("second", { instances: "3" });
-  await stack.up(quietly);
-  const now = await instances();
-  expect(now.wanted).toBe("3");
-  expect(now.synchronous).toBe(grown.synchronous);
-  expect(now.pods).toContain(grown.pods);
+test("switching the migration off leaves its size, and on again", async () => {
+  for (const migrationEnabled of ["false", "true"]) {
+    stack = await open("second", { instances: "3", migrationEnabled });
+    await stack.up(quietly);
+    expect(await instances()).toEqual(grown);
+  }
 });

@@ -125,6 +125,7 @@ export async function migrationFixture(
     image: "",
     jobs: 2,
     dump: { size: "1Gi", storageClass },
+    retainDays: 7,
   };
   return {
     target,

@@ -218,6 +218,7 @@ beforeAll(async () => {
     image: "",
     jobs: 2,
     dump: { size: "1Gi", storageClass },
+    retainDays: 7,
   };
 }, 300_000);
 
@@ -286,17 +287,21 @@ test("its pod killed in the copy, then in the index builds: the target is untouc
 }, 120_000);
 
 /**
- * Runs the engine and ends its Job's program outright when `reached` is true in the copy. From the line `from` on, a session in the copy takes `lock`, so that
- * the Job cannot get further; the next run ends that session.
+ * Runs the engine and ends its Job's program outright when `reached` is true in the copy. From the line `from` on, a session waits in the copy for its plan and takes
+ * `lock` at once, so that the Job cannot get further; the next run ends that session.
  */
 async function killedWhere(from: string, lock: string, reached: string): Promise<Outcome> {
-  const planned = "SELECT FROM naytife_migration_copy.piece LIMIT 1";
   const psql = "psql -X -q -d naytifedb_migration";
-  const hold = `until ${psql} -c '${planned}' >/dev/null 2>&1; do sleep 0.1; done; ${psql} -c 'BEGIN; ${lock}; SELECT pg_sleep(100)'`;
+  const planned =
+    "SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname || relname = ''naytife_migration_copycopied''";
+  // Connected before there is a plan: a program that starts only then may come after the last chunk.
+  const waitAndLock = `DO 'BEGIN LOOP EXIT WHEN EXISTS (${planned}); PERFORM pg_sleep(0.01); END LOOP; END'; BEGIN; ${lock}; SELECT pg_sleep(100)`;
+  const hold = `until ${psql} -c 'SELECT' >/dev/null 2>&1; do sleep 0.1; done; ${psql}`;
   let killed: Promise<void> | undefined;
   const outcome = await engine({}, (line) => {
     if (!line.includes(from) || killed !== undefined) return;
-    void k("exec", "naytife-postgres-1", "-c", "postgres", "--", "timeout", "100", "bash", "-c", hold).catch(() => "");
+    const exec = ["-n", namespace, "exec", "-i", "naytife-postgres-1", "-c", "postgres", "--", "timeout", "100"];
+    void kubectl(target, [...exec, "bash", "-c", hold], waitAndLock).catch(() => "");
     killed = until(reached, 60, async () =>
       (await primary(reached, "naytifedb_migration").catch(() => "")) === "t" ? true : undefined,
     ).then(killOutright);
@@ -390,6 +395,8 @@ test("the source is sealed, not restarted; the application's role logs in with t
   ).toBe("0");
   expect(await primary("SELECT rolsuper FROM pg_roles WHERE rolname = 'naytife'")).toBe("f");
   expect(await primary("SELECT count(*) FROM pg_roles WHERE rolname = 'naytife_migration'")).toBe("0");
+  // A partitioned table has statistics as a whole, which nothing gathers by itself.
+  expect(await primary("SELECT count(*) > 0 FROM pg_stats WHERE tablename = 'orders' AND inherited")).toBe("t");
   const login = [
     "env",
     `PGPASSWORD=${targetPassword}`,

@@ -16,6 +16,8 @@ let old: Writer;
 let pooled: Writer;
 /** What the tables below held on the new database before the rollback. */
 let expected: string;
+/** Of the old database, as its Secret held it. */
+let legacyPassword: string;
 /** Everything that any command of this file said, for the search for secrets. */
 let said = "";
 
@@ -99,6 +101,7 @@ jest.setTimeout(120_000);
 beforeAll(async () => {
   // The operator makes an extension in the new database that the old one has not, as soon as such a parameter is there.
   fixture = await migrationFixture("rollback", "10MB", { "pg_stat_statements.max": "1000" });
+  legacyPassword = await fixture.k("get", "secret", "postgres-secret", "-o", "jsonpath={.data.POSTGRES_PASSWORD}");
   const { poolerImage } = await sharedCluster();
   await apply(
     newConnection(),
@@ -334,9 +337,40 @@ test("moved again, with what was written since, after the new database was empti
   expect(await fixture.primary(look)).toBe(expected);
 }, 180_000);
 
-test("no secret was said", async () => {
-  const encoded = await fixture.k("get", "secret", "postgres-secret", "-o", "jsonpath={.data.POSTGRES_PASSWORD}");
-  for (const secret of [fixture.targetPassword, Buffer.from(encoded, "base64").toString(), "SCRAM-SHA-256$"]) {
+test("finish ends the way back, early only on demand; the old database is the reader's to delete, and `up` does not miss it", async () => {
+  expect((await command(["status"])).output).toMatch(/way back +npm run migration -- rollback; kept until 2/);
+  const early = await command(["finish", "--yes"]);
+  expect(early.errors).toMatch(/kept until .*migrationRetainDays 7[^]*Nothing was changed/);
+  expect(early.code).toBe(1);
+  const asked = await command(["finish", "--now"]);
+  expect(asked.errors).toMatch(/What goes for good[^]*naytife-postgres-migration-dump[^]*Nothing was changed/);
+  expect(asked.code).toBe(2);
+  const claims = () => fixture.k("get", "persistentvolumeclaims", "-o", "name");
+  expect(await claims()).toContain("naytife-postgres-migration-dump");
+
+  const ended = await command(["finish", "--now", "--yes"]);
+  expect(ended.code).toBe(0);
+  await until("the dump's end", 60, async () => ((await claims()).includes("migration-dump") ? undefined : true));
+  const back = await command(["rollback"]);
+  expect(back.errors).toContain("the way back was ended at 2");
+  expect(back.code).toBe(1);
+  expect((await command(["status"])).output).toMatch(/way back +none/);
+  // Closed as before: nothing of the old database was touched.
+  expect(await fixture.legacy("SELECT datallowconn FROM pg_database WHERE datname = 'naytifedb'", "postgres")).toBe(
+    "f",
+  );
+
+  const deletions = [...ended.output.matchAll(/^ {2}kubectl -n \S+ (delete .*)$/gm)].map((match) => match[1] ?? "");
+  expect(deletions).toEqual(["delete deployment postgres", "delete service postgres", "delete secret postgres-secret"]);
+  for (const deletion of deletions) await fixture.k(...deletion.split(" "));
+  const again = await up();
+  expect(again.errors).toContain("already done");
+  expect(again.code).toBe(0);
+  expect(await fixture.primary(look)).toBe(expected);
+}, 120_000);
+
+test("no secret was said", () => {
+  for (const secret of [fixture.targetPassword, Buffer.from(legacyPassword, "base64").toString(), "SCRAM-SHA-256$"]) {
     expect(secret.length).toBeGreaterThan(8);
     expect(said.includes(secret)).toBe(false);
   }

@@ -377,6 +377,20 @@ test("a field that was the resource's own keeps its value under ignoreChanges, b
   expect(liveSize()).toBe("5:green");
 });
 
+test("a lost state: a field that was the resource's own keeps its value, although nobody sets it any more", async () => {
+  await engine.up(program(widget({ size: 3, colour: "red" }), enforced));
+  const other = await EngineRun.open();
+  try {
+    for (const colour of ["blue", "green"]) {
+      expect((await other.up(program(unsized(colour), enforced))).error).toBeUndefined();
+      expect(liveSize()).toBe(`3:${colour}`);
+    }
+  } finally {
+    await other.destroy();
+    other.close();
+  }
+});
+
 test("a lost state: the object and its patch are taken over, and the field keeps its value in between", async () => {
   await engine.up(program(sized(3, true, unsized("red")), enforced));
   const other = await EngineRun.open();

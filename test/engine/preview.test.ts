@@ -20,7 +20,8 @@ afterAll(() => {
 });
 
 /** What every stack has; the storage class goes by the stack's provider of volumes. */
-const expected = (storageClass: string): string[] => [
+const expected = ({ storageClass, instances }: { storageClass: string; instances: number }): string[] => [
+  `command:local:Command growth-settled-${instances}`,
   "command:local:Command migration-engine",
   "kubernetes:core/v1:Namespace cnpg-system",
   "kubernetes:core/v1:Namespace namespace",
@@ -29,11 +30,13 @@ const expected = (storageClass: string): string[] => [
   "kubernetes:helm.sh/v3:Release cloudnative-pg",
   "kubernetes:policy/v1:PodDisruptionBudget naytife-postgres-pooler",
   "kubernetes:postgresql.cnpg.io/v1:Cluster naytife-postgres",
+  "kubernetes:postgresql.cnpg.io/v1:ClusterPatch naytife-postgres-size",
   "kubernetes:postgresql.cnpg.io/v1:Pooler naytife-postgres-pooler",
   `kubernetes:storage.k8s.io/v1:StorageClass ${storageClass}`,
   "naytife:postgres:Cluster cluster",
   "naytife:postgres:Connection connection",
   "naytife:postgres:Credentials credentials",
+  "naytife:postgres:Growth growth",
   "naytife:postgres:Migration migration",
   "naytife:postgres:Namespace namespace",
   "naytife:postgres:Operator operator",
@@ -42,13 +45,17 @@ const expected = (storageClass: string): string[] => [
   "random:index/randomPassword:RandomPassword credentials-password",
 ];
 
-const storageClasses = { local: "cnpg-local-storage", staging: "cnpg-oci-storage", production: "cnpg-oci-storage" };
+const table = {
+  local: { storageClass: "cnpg-local-storage", instances: 1 },
+  staging: { storageClass: "cnpg-oci-storage", instances: 2 },
+  production: { storageClass: "cnpg-oci-storage", instances: 3 },
+};
 
 test.each(stackNames)(
   "the preview of %s is green without a cluster, and lists what the stack has",
   async (stack) => {
     const { resources } = await preview({ stack, stateDirectory });
-    expect(resources.map(({ type, name }) => `${type} ${name}`).sort()).toEqual(expected(storageClasses[stack]));
+    expect(resources.map(({ type, name }) => `${type} ${name}`).sort()).toEqual(expected(table[stack]));
     expect(new Set(resources.map(({ operation }) => operation))).toEqual(new Set(["create"]));
   },
   60_000,

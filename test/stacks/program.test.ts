@@ -147,6 +147,15 @@ describe.each(stacks)("%s", (stack) => {
     expect(program.ofType(sizeType)).toEqual([]);
   });
 
+  test("while a migration is planned, begins with one instance and moves nothing", async () => {
+    const program = await run(stack, { config: { migrationEnabled: "false", migrationPlanned: "true" } });
+    const { spec } = program.get(clusterType).inputs as { spec: ClusterSpec };
+    expect(spec).not.toHaveProperty("instances");
+    expect(spec.postgresql).not.toHaveProperty("synchronous");
+    expect(program.ofType(sizeType)).toEqual([]);
+    expect(program.ofType("command:local:Command")).toEqual([]);
+  });
+
   test("has the table's storage class, and only that", async () => {
     const storageClass = (await programOf(stack)).get("kubernetes:storage.k8s.io/v1:StorageClass");
     expect(storageClass.inputs).toMatchObject({

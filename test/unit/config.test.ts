@@ -208,6 +208,7 @@ const refusals: [string, StackName, Record<string, string>, string[], string][] 
     ["activeDatabase", "migrationEnabled"],
     "while migrationEnabled",
   ],
+  ["a way back that is closed at once", "local", { migrationRetainDays: "-1" }, ["migrationRetainDays"], "365"],
   ["no port", "local", { migrationSourcePort: "0" }, ["migrationSourcePort"], "65535"],
 ];
 

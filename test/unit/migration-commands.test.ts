@@ -4,6 +4,8 @@ import type { AddressInfo } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { ConfigurationError } from "../../config";
+import { notYet, thrownAwayByYou } from "../../migration/commands/finish";
+import { standing } from "../../migration/commands/legacy";
 import { duration, exitCode, render } from "../../migration/commands/plan";
 import { stackSettings } from "../../migration/commands/stack";
 import { describe as words, exitCodes, judge, type Traces } from "../../migration/commands/status";
@@ -11,7 +13,7 @@ import type { MigrationEvent } from "../../migration/engine/events";
 import { MigrationFailure } from "../../migration/engine/failure";
 import { Kubernetes } from "../../migration/engine/kubernetes";
 import { planOf, type Severity } from "../../migration/engine/plan";
-import { contradiction, type MigrationRecord, type RecordedPhase } from "../../migration/engine/record";
+import { contradiction, type MigrationRecord, type RecordedPhase, retention } from "../../migration/engine/record";
 import { invocation, UsageError } from "../../migration/main";
 import type { MigrationReport } from "../../migration/migration";
 
@@ -22,7 +24,7 @@ describe("the command line", () => {
     expect(invocation(["status"])).toEqual({
       verb: "status",
       stack: { stack: "local", name: "local", config: {} },
-      options: { json: false, yes: false },
+      options: { json: false, yes: false, now: false },
     });
   });
 
@@ -33,6 +35,7 @@ describe("the command line", () => {
       "staging",
       "--json",
       "--yes",
+      "--now",
       "--kubeconfig",
       "k",
       "--context",
@@ -43,7 +46,7 @@ describe("the command line", () => {
     expect(invocation(args)).toEqual({
       verb: "report",
       stack: { stack: "staging", name: "local", kubeconfig: "k", context: "c", config: { a: "b=c" } },
-      options: { json: true, yes: true },
+      options: { json: true, yes: true, now: true },
     });
   });
 
@@ -88,6 +91,7 @@ describe("a stack's settings", () => {
       image: "",
       jobs: 7,
       dump: { size: "10Gi", storageClass: "cnpg-oci-storage" },
+      retainDays: 7,
     });
   });
 
@@ -401,6 +405,106 @@ describe("after a rollback", () => {
     const refusal = contradiction(record, active);
     expect(refusal === undefined).toBe(next === undefined);
     if (next !== undefined) expect(refusal?.next).toMatch(next);
+  });
+});
+
+describe("the end of the way back", () => {
+  const marker = { run: "r", completed: "2026-11-21T10:00:00+00:00", report };
+  const done: MigrationRecord = { marker, state, phases: [] };
+  const ended: MigrationRecord = { ...done, marker: { ...marker, retain_ended: "2026-11-29T08:00:00+00:00" } };
+  const back: MigrationRecord = { ...done, marker: { ...marker, rolled_back: "2026-11-22T10:00:00+00:00" } };
+  const until = "2026-11-28T10:00:00.000Z";
+
+  test("status says until when, and that it was ended", async () => {
+    expect(retention(done, 7)).toEqual({ retainedUntil: until });
+    expect(retention(back, 7)).toEqual({});
+    expect(retention(nothing, 7)).toEqual({});
+    const settings = await stackSettings(choice);
+    const said = (record: MigrationRecord) => words({ ...judge(record, silent), ...retention(record, 7) }, settings);
+    expect(said(done)).toMatch(new RegExp(`way back +npm run migration -- rollback; kept until ${until}`));
+    expect(said(ended)).toMatch(/way back +none: it was ended at 2026-11-29T08:00:00\+00:00/);
+    expect(said(ended)).toMatch(/source +left sealed/);
+  });
+
+  test.each<[string, MigrationRecord, string | undefined, RegExp | undefined]>([
+    ["where nothing was moved", nothing, undefined, /no migration has finished/],
+    [
+      "a minute too early",
+      done,
+      "2026-11-28T09:59:00Z",
+      /kept until 2026-11-28T10:00:00.000Z \(migrationRetainDays 7\)/,
+    ],
+    ["in time", done, until, undefined],
+    ["at any time, where somebody insists", done, undefined, undefined],
+    ["twice", ended, until, undefined],
+    ["after a rollback", back, undefined, /rolled back at/],
+    [
+      "in the midst of one",
+      { ...done, state: { ...state, target_closed: "-1" } },
+      undefined,
+      /has not come to its end/,
+    ],
+  ])("finish, %s", (_, record, now, refusal) => {
+    const answer = notYet(record, 7, now === undefined ? undefined : new Date(now));
+    expect(answer === undefined).toBe(refusal === undefined);
+    if (refusal !== undefined) expect(answer?.message).toMatch(refusal);
+  });
+
+  test("after it `up` refuses the old database without naming a way to it", () => {
+    expect(contradiction(ended, "target")).toBeUndefined();
+    expect(contradiction(ended, "source")?.next).not.toContain("rollback");
+  });
+
+  const deployment = (name: string, labels: Record<string, string>, claim?: string) => ({
+    metadata: { name },
+    spec: {
+      selector: {},
+      template: {
+        metadata: { labels },
+        spec: {
+          containers: [],
+          volumes: [
+            {
+              name: "data",
+              ...(claim === undefined ? { emptyDir: {} } : { persistentVolumeClaim: { claimName: claim } }),
+            },
+          ],
+        },
+      },
+    },
+  });
+  const service = { metadata: { name: "postgres" }, spec: { selector: { app: "postgres" } } };
+
+  test("what is left of the old database is what its Service selects, and nothing else", () => {
+    const all = [
+      deployment("postgres", { app: "postgres", tier: "db" }, "postgres-data"),
+      deployment("shop", { app: "shop" }, "files"),
+    ];
+    expect(standing(service, all)).toEqual({
+      service: "postgres",
+      deployments: ["postgres"],
+      volumeClaims: ["postgres-data"],
+    });
+    expect(standing(undefined, all)).toEqual({ service: undefined, deployments: [], volumeClaims: [] });
+    // Such a Service has its endpoints by hand: it selects none, not all.
+    expect(standing({ metadata: { name: "postgres" }, spec: {} }, all).deployments).toEqual([]);
+  });
+
+  test("and it is named in commands, for whoever it belongs to", async () => {
+    const settings = await stackSettings(choice);
+    const held = standing(service, [deployment("postgres", { app: "postgres" }, "postgres-data")]);
+    const text = thrownAwayByYou(settings, { ...held, secret: "postgres-secret" });
+    expect(text.match(/^ {2}kubectl .*$/gm)).toEqual([
+      "  kubectl -n naytife-production delete deployment postgres",
+      "  kubectl -n naytife-production delete service postgres",
+      "  kubectl -n naytife-production delete persistentvolumeclaim postgres-data",
+      "  kubectl -n naytife-production delete secret postgres-secret",
+    ]);
+    expect(text).not.toContain("on no volume");
+    const fleeting = standing(service, [deployment("postgres", { app: "postgres" })]);
+    expect(thrownAwayByYou(settings, { ...fleeting, secret: undefined })).toContain("goes with the pod");
+    const gone = thrownAwayByYou(settings, { ...standing(service, []), secret: undefined });
+    expect(gone).toMatch(/No Deployment[^]*delete service postgres/);
   });
 });
 

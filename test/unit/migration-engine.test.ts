@@ -31,6 +31,7 @@ const settings: Settings = {
   image: "",
   jobs: 3,
   dump: { size: "10Gi", storageClass: "" },
+  retainDays: 7,
 };
 const run = {
   id: "run",
@@ -349,15 +350,22 @@ describe("growth is over", () => {
   });
 
   test("not while a replica is copied, which streams too, by another name", () => {
-    const { settled, line } = progress(2, cluster(1), {
+    const { settled, waitsForCheckpoint, line } = progress(2, cluster(1), {
       replicas: [replica("db-2-join")],
       copies: [{ phase: "streaming database files", done: 41_200_000, total: 120_000_000 }],
     });
     expect(settled).toBe(false);
+    expect(waitsForCheckpoint).toBe(false);
     expect(line).toBe(
       "1 of 2 instances ready, 0 of 1 replicas streaming; a replica is copied: streaming database files 41.2 MB of 120.0 MB; " +
         "Creating a new replica",
     );
+  });
+
+  test("not while the copy of a replica waits for a checkpoint", () => {
+    const copies = [{ phase: "waiting for checkpoint to finish", done: 0, total: null }];
+    const { settled, waitsForCheckpoint } = progress(2, cluster(1), { replicas: [], copies });
+    expect([settled, waitsForCheckpoint]).toEqual([false, true]);
   });
 
   test("not while one catches up", () => {

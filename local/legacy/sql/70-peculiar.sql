@@ -199,6 +199,14 @@ CREATE TABLE employees (id integer PRIMARY KEY, manager_id integer CONSTRAINT em
 INSERT INTO employees VALUES (1, 3, 'Ada', 100), (2, 1, 'Bo', 200), (3, 2, 'Cy', 300), (4, 4, 'Self', 400);
 ALTER TABLE employees CLUSTER ON employees_pkey;
 ALTER TABLE employees REPLICA IDENTITY FULL;
+-- Clustered by one index, known by another: restored side by side, each wants the table that the other one holds.
+CREATE TABLE seats (number integer NOT NULL, hall text);
+INSERT INTO seats SELECT i, 'hall ' || i % 7 FROM generate_series(1, 2000) AS i;
+CREATE UNIQUE INDEX seats_number ON seats (number);
+CREATE INDEX seats_hall ON seats (hall);
+ALTER TABLE seats REPLICA IDENTITY USING INDEX seats_number;
+ALTER TABLE seats CLUSTER ON seats_hall;
+COMMENT ON INDEX seats_number IS 'Printed on the ticket';
 CREATE STATISTICS orders_dependencies (ndistinct, dependencies, mcv) ON shop_id, status FROM orders;
 CREATE STATISTICS employees_expression ON (salary * 12), (lower(name)) FROM employees;
 ALTER STATISTICS employees_expression SET STATISTICS 250;
