@@ -270,8 +270,3 @@ export async function clear(ground: Ground): Promise<void> {
   await podQuery(api, namespace, "CHECKPOINT");
   await run("sync", []);
 }
-
-/** Takes a shape's namespace away with everything in it. */
-export async function removeNamespace(ground: Ground): Promise<void> {
-  await kubectl(ground, ["delete", "namespace", ground.namespace, "--wait", "--timeout=300s"]);
-}

@@ -18,6 +18,7 @@ const usage = `npm run bench -- COMMAND [OPTIONS]
                  --ways ${wayNames.join(",")}
                  --instances 3        of the target
                  --jobs 2             of the migration, and of the ways that take such a number
+                 --minutes 480        after so many no further measurement is begun
                  --out FILE           the results, as JSON; default: bench/results/<time>.json
                  --name bench         the embedded cluster: one of this name is taken down first, and in the end
   render FILE  writes docs/benchmarks.md from results
@@ -35,6 +36,7 @@ const options = {
   ways: { type: "string", default: wayNames.join(",") },
   instances: { type: "string", default: "3" },
   jobs: { type: "string", default: "2" },
+  minutes: { type: "string", default: "480" },
   out: { type: "string" },
   name: { type: "string", default: "bench" },
   help: { type: "boolean", default: false },
@@ -66,6 +68,7 @@ export function asked(args: readonly string[], now: Date): Asked {
       runs: atLeastOne("runs", values.runs),
       instances: atLeastOne("instances", values.instances),
       jobs: atLeastOne("jobs", values.jobs),
+      minutes: atLeastOne("minutes", values.minutes),
       out: values.out ?? join(__dirname, "results", `${now.toISOString().replaceAll(":", "-")}.json`),
       command: args.join(" "),
     },
@@ -90,7 +93,7 @@ function listOf<Name extends string>(option: string, text: string, known: readon
 }
 
 function atLeastOne(option: string, text: string): number {
-  if (!/^[1-9]\d?$/.test(text)) throw new UsageError(`--${option} takes a number from 1 to 99, not "${text}".`);
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new UsageError(`--${option} takes a number from 1 to 999, not "${text}".`);
   return Number(text);
 }
 

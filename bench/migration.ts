@@ -18,7 +18,6 @@ import {
   makeSource,
   prepare,
   production,
-  removeNamespace,
   untilReady,
   type Ground,
 } from "./ground";
@@ -38,6 +37,8 @@ export interface BenchOptions {
   readonly runs: number;
   readonly instances: number;
   readonly jobs: number;
+  /** After so many no further measurement is begun. */
+  readonly minutes: number;
   /** Where the results go, written anew after each measurement. */
   readonly out: string;
   /** The arguments, as they were given. */
@@ -50,6 +51,7 @@ export const ways: Readonly<Record<WayName, Way>> = { ours, pipe, parallel, impo
 export async function benchmark(options: BenchOptions): Promise<Results> {
   const { name, size, shapes, runs, instances, jobs } = options;
   const cores = cpus().length;
+  const deadline = Date.now() + options.minutes * 60_000;
   const absent: { way: WayName; why: string }[] = [];
   for (const way of options.ways) {
     const why = await ways[way].absent?.();
@@ -92,21 +94,27 @@ export async function benchmark(options: BenchOptions): Promise<Results> {
     await rename(`${options.out}.partial`, options.out);
   };
   try {
+    const grounds = new Map<ShapeName, Ground>();
     for (const shape of shapes) {
       const ground = groundOf(cluster, values(shape));
+      grounds.set(shape, ground);
       const facts = await makeSource(ground, shape, size);
       const [server] = await podQuery(ground.api, ground.namespace, "SHOW server_version");
-      await keep({
-        shapes: [...results.shapes, facts],
-        versions: { ...results.versions, "PostgreSQL, source": server?.[0] ?? "" },
-      });
-      for (let turn = 1; turn <= runs; turn++) {
+      const version = { "PostgreSQL, source": server?.[0] ?? "" };
+      await keep({ shapes: [...results.shapes, facts], versions: { ...results.versions, ...version } });
+    }
+    // Every shape once before any twice: a run that is broken off, or out of time, has something of all.
+    for (let turn = 1; turn <= runs; turn++) {
+      for (const [shape, ground] of grounds) {
         for (const [index, way] of orderOf(present, turn).entries()) {
+          if (Date.now() > deadline) {
+            step(`${options.minutes} minutes are over: no further measurement is begun`);
+            await keep({ ended: new Date().toISOString() });
+            return results;
+          }
           const began = Date.now();
-          const told = await during(`${shape}, run ${turn} of ${runs}, ${way} (${clock.left()})`, () =>
-            attempt(ground, ways[way]),
-          );
-          const version = told.version === undefined ? {} : { "PostgreSQL, target": told.version };
+          const named = `${shape}, run ${turn} of ${runs}, ${way}`;
+          const told = await during(`${named} (${clock.left()})`, () => attempt(ground, ways[way]));
           const outcome: Outcome = {
             shape,
             way,
@@ -117,11 +125,11 @@ export async function benchmark(options: BenchOptions): Promise<Results> {
             seconds: (Date.now() - began) / 1000,
           };
           clock.count(outcome.seconds);
-          step(`${shape}, run ${turn} of ${runs}, ${way}: ${inWords(outcome)}`);
+          step(`${named}: ${inWords(outcome)}`);
+          const version = told.version === undefined ? {} : { "PostgreSQL, target": told.version };
           await keep({ outcomes: [...results.outcomes, outcome], versions: { ...results.versions, ...version } });
         }
       }
-      await removeNamespace(ground);
     }
     await keep({ ended: new Date().toISOString() });
     return results;

@@ -254,7 +254,9 @@ function notMeasured(results: Results, size: string): string {
   return [
     ...results.absent.map(({ way, why }) => `- ${titles[way]}: ${why}.`),
     ...(results.outcomes.length < planned
-      ? [`- ${planned - results.outcomes.length} of ${planned} measurements: the run was broken off.`]
+      ? [
+          `- ${planned - results.outcomes.length} of ${planned} measurements: the time was up, or the run was broken off.`,
+        ]
       : []),
     ...(results.runs < 3
       ? [
