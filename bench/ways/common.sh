@@ -29,11 +29,11 @@ printf 'postgres:*:*:*:%s\nnaytife-postgres-rw:*:*:*:%s\n' "$SOURCE_PASSWORD" "$
 unset SOURCE_PASSWORD TARGET_PASSWORD
 
 # Tools that go past errors write them here; what they amount to the comparison says.
-complaints="$WORK/complaints"
-: >"$complaints"
-trap 'grep -E "ERROR|error:|warning: errors ignored" "$complaints" | sed "s/^/complaint /" || true' EXIT
+COMPLAINTS="$WORK/complaints"
+: >"$COMPLAINTS"
+trap 'grep -E "ERROR|error:|warning: errors ignored" "$COMPLAINTS" | sed "s/^/complaint /" || true' EXIT
 
-analyze() { vacuumdb -d service=target --analyze-only -j "$JOBS" --quiet 2>>"$complaints" || true; }
+analyze() { vacuumdb -d service=target --analyze-only -j "$JOBS" --quiet 2>>"$COMPLAINTS" || true; }
 
 # compare: rows and order-free hashes of each table on both sides, by what the migration itself compares with, JOBS readers a side; and what belongs to tables.
 compare() {

@@ -3,9 +3,9 @@
 # shellcheck source=/dev/null
 . /bench/common.sh
 at begun
-pg_dump -d service=source -Fd -j "$JOBS" --compress=none -f "$WORK/dump" 2>>"$complaints"
+pg_dump -d service=source -Fd -j "$JOBS" --compress=none -f "$WORK/dump" 2>>"$COMPLAINTS"
 at dumped
-pg_restore -d service=target -j "$JOBS" "$WORK/dump" 2>>"$complaints" || true
+pg_restore -d service=target -j "$JOBS" "$WORK/dump" 2>>"$COMPLAINTS" || true
 at restored
 analyze
 at analyzed

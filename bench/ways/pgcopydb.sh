@@ -7,9 +7,9 @@ at begun
   --target "postgresql://postgres@naytife-postgres-rw/naytifedb?sslmode=verify-full&sslrootcert=/target-ca/ca.crt" \
   --dir "$WORK/pgcopydb" --table-jobs "$JOBS" --index-jobs "$JOBS" --split-tables-larger-than 32MB >"$WORK/pgcopydb.log" 2>&1 || {
   tail -n 20 "$WORK/pgcopydb.log"
-  echo "error: pgcopydb ended with an error" >>"$complaints"
+  echo "error: pgcopydb ended with an error" >>"$COMPLAINTS"
 }
-grep -E ' (ERROR|FATAL) ' "$WORK/pgcopydb.log" >>"$complaints" || true
+grep -E ' (ERROR|FATAL) ' "$WORK/pgcopydb.log" >>"$COMPLAINTS" || true
 at moved
 compare
 at compared

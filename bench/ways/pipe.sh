@@ -3,7 +3,7 @@
 # shellcheck source=/dev/null
 . /bench/common.sh
 at begun
-pg_dump -d service=source 2>>"$complaints" | psql -d service=target -X -q >/dev/null 2>>"$complaints" || true
+pg_dump -d service=source 2>>"$COMPLAINTS" | psql -d service=target -X -q >/dev/null 2>>"$COMPLAINTS" || true
 at moved
 analyze
 at analyzed
