@@ -54,13 +54,15 @@ export interface Ground {
  * for an instance as the machine has, no synchronous replication.
  */
 export function production(
-  cluster: EmbeddedCluster,
+  cluster: Pick<EmbeddedCluster, "kubeconfig" | "context" | "postgresImage">,
   namespace: string,
   instances: number,
   jobs: number,
   cores: number,
 ): Values {
   const overrides: Record<string, string> = {
+    // One node and no standby that confirms are refused in production.
+    environment: "local",
     kubeconfig: cluster.kubeconfig,
     kubeContext: cluster.context,
     namespace,

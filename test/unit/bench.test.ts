@@ -1,5 +1,6 @@
 import { asked } from "../../bench/main";
 import { readLog } from "../../bench/errand";
+import { production } from "../../bench/ground";
 import { parityOf } from "../../bench/parity";
 import { render } from "../../bench/render";
 import type { Measurement, Outcome, Results, WayName } from "../../bench/results";
@@ -163,6 +164,19 @@ describe("the page", () => {
 
   test("is the same for the same results", () => {
     expect(render(results)).toBe(render(structuredClone(results)));
+  });
+});
+
+test("the target is production's, with what one machine has not", () => {
+  const cluster = { kubeconfig: "/a/file", context: "a", postgresImage: "ghcr.io/cloudnative-pg/postgresql:17" };
+  expect(production(cluster, "bench-dominant", 3, 2, 4)).toMatchObject({
+    namespace: "bench-dominant",
+    instances: 3,
+    migrationJobs: 2,
+    memory: "2Gi",
+    cpuLimit: "4",
+    synchronousReplicas: 0,
+    storageClass: "cnpg-local-storage",
   });
 });
 
