@@ -1,8 +1,8 @@
 /** The benchmark of the migration: every way on the same data in the same run, in an order that turns, with both sides compared after each. */
 import { cpus, release, totalmem } from "node:os";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { down, up } from "../local/kubernetes/cluster";
+import { down, up, type EmbeddedCluster } from "../local/kubernetes/cluster";
 import { findProgram } from "../local/kubernetes/preflight";
 import { podQuery } from "../local/legacy/cluster";
 import { during, step } from "../local/progress";
@@ -77,7 +77,7 @@ export async function benchmark(options: BenchOptions): Promise<Results> {
       memoryBytes: totalmem(),
       system: `Linux ${release()}, one node of embedded Kubernetes`,
     },
-    versions: { "Node.js": process.version, ...(await versionOf("kubectl")), ...(await pgcopydbVersion(present)) },
+    versions: { "Node.js": process.version, ...(await versionsOf(cluster, present)) },
     size,
     runs,
     instances,
@@ -195,16 +195,17 @@ class Clock {
   }
 }
 
-async function versionOf(name: "kubectl"): Promise<Record<string, string>> {
-  const { clientVersion } = JSON.parse(await run(await tool(name), ["version", "--client", "--output=json"])) as {
+/** What runs beside PostgreSQL. */
+async function versionsOf(cluster: EmbeddedCluster, present: readonly WayName[]): Promise<Record<string, string>> {
+  const client = JSON.parse(await run(await tool("kubectl"), ["version", "--client", "--output=json"])) as {
     clientVersion: { gitVersion: string };
   };
-  return { Kubernetes: clientVersion.gitVersion };
-}
-
-async function pgcopydbVersion(present: readonly WayName[]): Promise<Record<string, string>> {
-  const program = await findProgram("pgcopydb");
-  if (program === undefined || !present.includes("pgcopydb")) return {};
-  const said = await run(program, ["--version"]).catch(() => "unknown");
-  return { pgcopydb: /version (\S+)/.exec(said)?.[1] ?? "unknown" };
+  const manifest = await readFile(cluster.operatorManifest, "utf8");
+  const pgcopydb = present.includes("pgcopydb") ? await findProgram("pgcopydb") : undefined;
+  const said = pgcopydb === undefined ? undefined : await run(pgcopydb, ["--version"]).catch(() => "");
+  return {
+    Kubernetes: client.clientVersion.gitVersion,
+    CloudNativePG: /cloudnative-pg:([\d.]+)/.exec(manifest)?.[1] ?? "unknown",
+    ...(said === undefined ? {} : { pgcopydb: /version (\S+)/.exec(said)?.[1] ?? "unknown" }),
+  };
 }

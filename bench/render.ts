@@ -265,6 +265,6 @@ function notMeasured(results: Results, size: string): string {
       : []),
     `- Other sizes than about ${size} of each shape. All of it fits into this machine's memory: the source is read from the cache.`,
     "- Several machines, several disks, a network between source and target, archiving, backups, synchronous replication, a source that is in use.",
-    "- The online way (`wal_level=logical`): there is none yet.",
+    "- The online way (`wal_level=logical`).",
   ].join("\n");
 }
