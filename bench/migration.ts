@@ -49,8 +49,18 @@ export const ways: Readonly<Record<WayName, Way>> = { ours, pipe, parallel, impo
 
 /** Runs the benchmark. A way that fails is an outcome, too. */
 export async function benchmark(options: BenchOptions): Promise<Results> {
-  const { name, size, shapes, runs, instances, jobs } = options;
-  const cores = cpus().length;
+  const { name } = options;
+  // What an interrupted run left.
+  await down({ name });
+  try {
+    return await measureAll(await up({ name }), options);
+  } finally {
+    await down({ name });
+  }
+}
+
+/** Every shape, run and way, in turn; what is measured is written down at once. */
+async function measureAll(cluster: EmbeddedCluster, options: BenchOptions): Promise<Results> {
   const deadline = Date.now() + options.minutes * 60_000;
   const absent: { way: WayName; why: string }[] = [];
   for (const way of options.ways) {
@@ -60,9 +70,8 @@ export async function benchmark(options: BenchOptions): Promise<Results> {
     step(`${way}: ${why}`);
   }
   const present = options.ways.filter((way) => !absent.some((one) => one.way === way));
-  // What an interrupted run left.
-  await down({ name });
-  const cluster = await up({ name });
+  const { size, shapes, runs, instances, jobs } = options;
+  const cores = cpus().length;
   await prepare(cluster);
   const values = (shape: ShapeName) => production(cluster, `bench-${shape}`, instances, jobs, cores);
   const clock = new Clock(shapes.length * runs * present.length);
@@ -93,49 +102,45 @@ export async function benchmark(options: BenchOptions): Promise<Results> {
     await writeFile(`${options.out}.partial`, `${JSON.stringify(results, null, 2)}\n`);
     await rename(`${options.out}.partial`, options.out);
   };
-  try {
-    const grounds = new Map<ShapeName, Ground>();
-    for (const shape of shapes) {
-      const ground = groundOf(cluster, values(shape));
-      grounds.set(shape, ground);
-      const facts = await makeSource(ground, shape, size);
-      const [server] = await podQuery(ground.api, ground.namespace, "SHOW server_version");
-      const version = { "PostgreSQL, source": server?.[0] ?? "" };
-      await keep({ shapes: [...results.shapes, facts], versions: { ...results.versions, ...version } });
-    }
-    // Every shape once before any twice: a run that is broken off, or out of time, has something of all.
-    for (let turn = 1; turn <= runs; turn++) {
-      for (const [shape, ground] of grounds) {
-        for (const [index, way] of orderOf(present, turn).entries()) {
-          if (Date.now() > deadline) {
-            step(`${options.minutes} minutes are over: no further measurement is begun`);
-            await keep({ ended: new Date().toISOString() });
-            return results;
-          }
-          const began = Date.now();
-          const named = `${shape}, run ${turn} of ${runs}, ${way}`;
-          const told = await during(`${named} (${clock.left()})`, () => attempt(ground, ways[way]));
-          const outcome: Outcome = {
-            shape,
-            way,
-            run: turn,
-            place: index + 1,
-            ...(told.failure === undefined ? {} : { failure: told.failure }),
-            ...(told.measurement === undefined ? {} : { measurement: told.measurement }),
-            seconds: (Date.now() - began) / 1000,
-          };
-          clock.count(outcome.seconds);
-          step(`${named}: ${inWords(outcome)}`);
-          const version = told.version === undefined ? {} : { "PostgreSQL, target": told.version };
-          await keep({ outcomes: [...results.outcomes, outcome], versions: { ...results.versions, ...version } });
+  const grounds = new Map<ShapeName, Ground>();
+  for (const shape of shapes) {
+    const ground = groundOf(cluster, values(shape));
+    grounds.set(shape, ground);
+    const facts = await makeSource(ground, shape, size);
+    const [server] = await podQuery(ground.api, ground.namespace, "SHOW server_version");
+    const version = { "PostgreSQL, source": server?.[0] ?? "" };
+    await keep({ shapes: [...results.shapes, facts], versions: { ...results.versions, ...version } });
+  }
+  // Every shape once before any twice: a run that is broken off, or out of time, has something of all.
+  for (let turn = 1; turn <= runs; turn++) {
+    for (const [shape, ground] of grounds) {
+      for (const [index, way] of orderOf(present, turn).entries()) {
+        if (Date.now() > deadline) {
+          step(`${options.minutes} minutes are over: no further measurement is begun`);
+          await keep({ ended: new Date().toISOString() });
+          return results;
         }
+        const began = Date.now();
+        const named = `${shape}, run ${turn} of ${runs}, ${way}`;
+        const told = await during(`${named} (${clock.left()})`, () => attempt(ground, ways[way]));
+        const outcome: Outcome = {
+          shape,
+          way,
+          run: turn,
+          place: index + 1,
+          ...(told.failure === undefined ? {} : { failure: told.failure }),
+          ...(told.measurement === undefined ? {} : { measurement: told.measurement }),
+          seconds: (Date.now() - began) / 1000,
+        };
+        clock.count(outcome.seconds);
+        step(`${named}: ${inWords(outcome)}`);
+        const version = told.version === undefined ? {} : { "PostgreSQL, target": told.version };
+        await keep({ outcomes: [...results.outcomes, outcome], versions: { ...results.versions, ...version } });
       }
     }
-    await keep({ ended: new Date().toISOString() });
-    return results;
-  } finally {
-    await down({ name });
   }
+  await keep({ ended: new Date().toISOString() });
+  return results;
 }
 
 /** One measurement on a target of its own. */
