@@ -238,18 +238,22 @@ export async function grow(ground: Ground): Promise<void> {
   ]);
 }
 
-/** Waits until all instances stream and have replayed all that is written by now. @returns when that was, in milliseconds */
-export async function untilSafe(ground: Ground): Promise<number> {
-  const { kubernetes, instances } = ground;
+/** Waits until all instances are ready, stream, and have replayed all that is written by now. @returns when that was, in milliseconds */
+export async function untilSafe({ kubernetes, instances }: Ground): Promise<number> {
   const deadline = Date.now() + patience;
   const written = await kubernetes.control("SELECT pg_current_wal_lsn()");
-  await untilReady(ground, instances);
-  const backlog = `SELECT count(*) FROM pg_stat_replication WHERE replay_lsn IS NULL OR replay_lsn < '${written}'`;
-  while ((await kubernetes.control(backlog)) !== "0") {
-    if (Date.now() > deadline) throw new Error(`the replicas had not caught up within ${patience / 60_000} minutes`);
+  // A replica that is only being made has replayed nothing.
+  const caughtUp = `SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn >= '${written}'`;
+  for (;;) {
+    const replicas = Number(await kubernetes.control(caughtUp));
+    const at = Date.now();
+    const ready = (await kubernetes.cluster())?.status?.readyInstances ?? 0;
+    if (replicas === instances - 1 && ready === instances) return at;
+    if (at > deadline) {
+      throw new Error(`not safe within ${patience / 60_000} minutes: ${ready} instances ready, ${replicas} caught up`);
+    }
     await sleep(300);
   }
-  return Date.now();
 }
 
 /** Takes the target and all that a move left away, volumes included, and lets the disk come to rest. */

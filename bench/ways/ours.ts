@@ -1,7 +1,7 @@
 import { Engine } from "../../migration/engine/engine";
 import { literal } from "../../migration/engine/settings";
 import { errand } from "../errand";
-import { grow, openSource, untilSafe } from "../ground";
+import { grow, openSource, untilReady, untilSafe } from "../ground";
 import type { Way } from "./way";
 
 interface Phase {
@@ -21,6 +21,7 @@ export const ours: Way = {
       if (event?.event === "note" && event.text === "statistics are gathered") statistics = Date.now();
     }).migrate("target");
     await grow(ground);
+    await untilReady(ground, ground.instances);
     const safe = await untilSafe(ground);
     const recorded = await ground.kubernetes.control(
       `SELECT json_build_object(
