@@ -65,6 +65,9 @@ Written by \`npm run bench -- render\` from the results of one run; do not edit.
 
 ${verdicts(results)}
 
+Ours begins with a lone instance and makes the others afterwards, in its time to safe; the plan's finds all of them there. "From nothing" counts the making of the Cluster too, on both
+sides, as \`pulumi up\` does where there is none yet.
+
 ## What is measured
 
 Every way moves the same source (PostgreSQL ${versions["PostgreSQL, source"] ?? "?"}) into a target of its own (${versions["PostgreSQL, target"] ?? "?"}), made anew for each measurement: ${runs} ${runs === 1 ? "run" : "runs"}, in each of which the ways
@@ -122,7 +125,7 @@ function verdicts(results: Results): string {
       spread(figure(results, shape, "ours", figures.safe)),
       spread(figure(results, shape, "pipe", figures.safe)),
       verdict(safe, goals.safe),
-      times(nothing),
+      verdict(nothing, goals.safe),
       verdict(ceiling, goals.ceiling),
     ];
   });
@@ -131,7 +134,7 @@ function verdicts(results: Results): string {
     "ours, safe",
     "the plan's, safe",
     "ours ÷ the plan's (goal 0.33)",
-    "the same from nothing",
+    "the same from nothing (goal 0.33)",
     "copy + index ÷ ceiling (goal 1.15)",
   ];
   return table(head, rows);
@@ -211,10 +214,14 @@ function losses(results: Results): string {
   );
   const missed = results.shapes.flatMap(({ shape }) => {
     const safe = ratio(results, shape, "ours", "pipe", figures.safe);
+    const nothing = ratio(results, shape, "ours", "pipe", figures.fromNothing);
     const ceiling = ratio(results, shape, "ours", "ceiling", figures.copyAndIndex);
     return [
       ...(safe !== undefined && safe > goals.safe
         ? [`- ${shape}: the goal for the time to safe, a third of the plan's way, is missed: ${times(safe)}.`]
+        : []),
+      ...(nothing !== undefined && nothing > goals.safe
+        ? [`- ${shape}: the same from nothing is missed: ${times(nothing)}.`]
         : []),
       ...(ceiling !== undefined && ceiling > goals.ceiling
         ? [`- ${shape}: the goal for copy + index, 1.15 × the ceiling, is missed: ${times(ceiling)}.`]

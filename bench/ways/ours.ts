@@ -15,7 +15,6 @@ export const ours: Way = {
   begins: "lone",
   move: async (ground) => {
     const began = Date.now();
-    const seconds = (at: number) => (at - began) / 1000;
     let statistics: number | undefined;
     await new Engine(ground.settings, (_line, event) => {
       if (event?.event === "note" && event.text === "statistics are gathered") statistics = Date.now();
@@ -29,17 +28,25 @@ export const ours: Way = {
          'phases', (SELECT json_agg(json_build_object('phase', phase, 'began', extract(epoch FROM started) * 1000, 'ended', extract(epoch FROM coalesce(finished, started)) * 1000) ORDER BY started) FROM naytife_migration.phase))`,
     );
     const { completed, phases } = JSON.parse(recorded) as { completed: number; phases: readonly Phase[] };
-    const took = Object.fromEntries(phases.map((phase) => [phase.phase, (phase.ended - phase.began) / 1000]));
     const indexed = phases.find(({ phase }) => phase === "index")?.ended ?? 0;
     const analyzed = statistics === undefined || indexed === 0 ? 0 : Math.max(0, (indexed - statistics) / 1000);
+    const parts = phases.flatMap((phase): [string, number][] => {
+      const took = (phase.ended - phase.began) / 1000;
+      if (phase.phase !== "index") return [[phase.phase === "dump" ? "dump (beside)" : phase.phase, took]];
+      return [
+        ["index", took - analyzed],
+        ["analyzed", analyzed],
+      ];
+    });
+    const seconds = Object.fromEntries([...parts, ["grown", (safe - completed) / 1000]]);
     // Its own comparison, and much more, has been made; this one asks all ways the same question.
     await openSource(ground);
     const { parity } = await errand(ground, "compare.sh");
     return {
-      parts: { ...took, index: (took.index ?? 0) - analyzed, analyzed, grown: (safe - completed) / 1000 },
-      copyAndIndex: (took.copy ?? 0) + (took.index ?? 0) - analyzed,
-      verified: seconds(completed),
-      safe: seconds(safe),
+      parts: seconds,
+      copyAndIndex: (seconds.copy ?? 0) + (seconds.index ?? 0),
+      verified: (completed - began) / 1000,
+      safe: (safe - began) / 1000,
       parity,
       complaints: [],
     };

@@ -124,13 +124,13 @@ test("the operator's log says when it did what", () => {
 describe("the page", () => {
   test("has median, spread and both ratios of each way", () => {
     const outcomes = [
-      ...[30, 20, 25].map((safe, index) => outcome("pipe", index + 1, { safe, copyAndIndex: 8 })),
+      ...[30, 20, 25].map((safe, index) => outcome("pipe", index + 1, { safe, copyAndIndex: 8, cluster: 100 })),
       ...[10, 5, 7.5].map((safe, index) => outcome("ours", index + 1, { safe })),
       outcome("ceiling", 1, { copyAndIndex: 4 }),
     ];
     const page = render({ ...results, outcomes });
     expect(row(page, "**ours**")).toBe(
-      "| **ours** | 3 | 4.0 (4.0–4.0) | 1.00 | 5.0 (5.0–5.0) | 7.5 (5.0–10.0) | 0.30 | 17.5 (15.0–20.0) | 0.50 |",
+      "| **ours** | 3 | 4.0 (4.0–4.0) | 1.00 | 5.0 (5.0–5.0) | 7.5 (5.0–10.0) | 0.30 | 17.5 (15.0–20.0) | 0.14 |",
     );
     expect(row(page, "dominant")).toContain("0.30, met");
     expect(page).toContain("None: no goal was missed");
@@ -150,6 +150,7 @@ describe("the page", () => {
     const page = render({ ...results, runs: 2, outcomes });
     expect(row(page, "dominant")).toContain("0.67, **missed**");
     expect(page).toContain("dominant: the goal for the time to safe, a third of the plan's way, is missed: 0.67.");
+    expect(page).toContain("dominant: the same from nothing is missed: 0.75.");
     expect(page).toContain("1.15 × the ceiling, is missed: 2.25.");
     expect(page).toContain(
       "- dominant, time to safe: `pg_dump -Fd -j`, `pg_restore -j` is faster; ours takes 2.00 times as long.",
