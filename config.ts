@@ -153,9 +153,13 @@ const rules = {
   migrationSourceUser: identifier,
   migrationSourceSecret: dnsName,
   migrationSourceSecretKey: secretKey,
+  migrationMode: oneOf("offline", "online"),
   migrationJobs: integer(1, 32),
   migrationDumpStorage: bytes,
   migrationRetainDays: integer(0, 365),
+  migrationAlias: boolean(),
+  // PgBouncer ends a client that waits for two minutes.
+  migrationHoldSeconds: integer(1, 100),
 };
 
 type Rules = typeof rules;
@@ -297,6 +301,18 @@ const crossRules: readonly CrossRule[] = [
     keys: ["activeDatabase", "migrationEnabled"],
     allowed: () => "source only while migrationEnabled is true, since the migration knows the old database",
     holds: ({ activeDatabase, migrationEnabled }) => activeDatabase === "target" || migrationEnabled,
+  },
+  {
+    keys: ["migrationAlias", "migrationSourceDatabase", "databaseName"],
+    allowed: () => "the same database name on both sides where the old host name is to lead to the new one",
+    holds: ({ migrationAlias, migrationSourceDatabase, databaseName }) =>
+      !migrationAlias || migrationSourceDatabase === databaseName,
+  },
+  {
+    keys: ["migrationAlias", "migrationSourceHost", "namespace"],
+    allowed: () => "true only for a Service of this namespace",
+    holds: ({ migrationAlias, migrationSourceHost, namespace }) =>
+      !migrationAlias || (migrationSourceHost.split(".")[1] ?? namespace) === namespace,
   },
   {
     keys: ["operatorManifest", "operatorManifestSha256"],

@@ -99,7 +99,9 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
   );
   const settings = migrationSettings(config);
   const migration = config.migrationEnabled
-    ? new Migration("migration", settings, config.activeDatabase, { dependsOn: [cluster] })
+    ? new Migration("migration", settings, config.activeDatabase, {
+        dependsOn: config.migrationAlias ? [cluster, pooler] : [cluster],
+      })
     : undefined;
   const growth =
     migration === undefined

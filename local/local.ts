@@ -10,6 +10,7 @@ import { defaultStateDirectory, openStackWithPlugins, requireOfficial } from "./
 import { localBackend } from "./engine/workspace";
 import { up } from "./kubernetes/cluster";
 import { bringUpLegacy } from "./legacy/legacy";
+import type { WalLevel } from "./legacy/manifests";
 import { step } from "./progress";
 import { localStackConfig, pulumiDirectory } from "./stack-config";
 import { project, stackConfiguration } from "./stack-files";
@@ -58,14 +59,19 @@ async function main(): Promise<void> {
     return;
   }
   const settings = Object.fromEntries(values.config.map(setting));
-  const { namespace, storageClass } = checkedConfiguration(settings);
+  const { namespace, storageClass, migrationMode } = checkedConfiguration(settings);
   const { context, kubeconfig = "" } = values;
   const ground =
     context === undefined
       ? await embedded({
           name: values.name,
           ...(values.nodes === undefined ? {} : { nodes: wholeNumber("nodes", values.nodes) }),
-          legacy: { namespace, size: values.size, seed: wholeNumber("seed", values.seed) },
+          legacy: {
+            namespace,
+            size: values.size,
+            seed: wholeNumber("seed", values.seed),
+            walLevel: migrationMode === "online" ? "logical" : "replica",
+          },
         })
       : await existing({ context, kubeconfig, namespace, storageClass });
 
@@ -124,7 +130,7 @@ async function bringUp(stack: Stack): Promise<UpResult> {
 async function embedded(options: {
   name: string;
   nodes?: number;
-  legacy: { namespace: string; size: string; seed: number };
+  legacy: { namespace: string; size: string; seed: number; walLevel: WalLevel };
 }): Promise<Ground> {
   const { legacy, ...wanted } = options;
   const cluster = await up(wanted);

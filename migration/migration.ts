@@ -25,6 +25,20 @@ export interface MigrationReport {
   /** The copy's files, checked by PostgreSQL's amcheck; null where the image has none. */
   amcheck?: { tables: number; indexes: number; damaged: number } | null;
   extensions?: { extension: string; source: string | null; target: string | null }[];
+  /** Of an online migration: positions in the source's WAL, and what was compared in which of them. */
+  online?: {
+    /** All rows were compared as they were here. */
+    snapshot: string;
+    /** From here on the source took no writes. */
+    freeze: string;
+    /** Rows that changed between the two, by their keys, and were compared in the freeze; and all rows of the tables that could not be followed. */
+    changedRows: number;
+    tables: string[];
+    /** From the freeze to the switch. */
+    frozenSeconds: number;
+    /** Whether `tables` and `rows` are those of the freeze, read in the old database after the switch. If not, they are those of the snapshot. */
+    counted: boolean;
+  } | null;
   /** The programs that did it, with their versions. */
   tools?: string[];
 }

@@ -28,8 +28,10 @@ export function migrationSettings(config: Omit<Values, "databasePassword">): Set
     },
     // The Cluster's own.
     image: "",
+    mode: config.migrationMode,
     jobs: config.migrationJobs,
     dump: { size: config.migrationDumpStorage, storageClass: config.storageClass },
     retainDays: config.migrationRetainDays,
+    ...(config.migrationAlias ? { alias: { holdSeconds: config.migrationHoldSeconds } } : {}),
   };
 }

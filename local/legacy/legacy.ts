@@ -24,6 +24,7 @@ import {
   seedConfigMap,
   seedJob,
   serviceManifest,
+  type WalLevel,
 } from "./manifests";
 import { parseSize, planOf, type SeedPlan } from "./plan";
 
@@ -36,6 +37,8 @@ export interface LegacyOptions extends Target {
   image: string;
   /** COPY pipes at a time; default 2. */
   streams?: number;
+  /** Default `replica`, the server's own. One that is there stays as it is. */
+  walLevel?: WalLevel;
 }
 
 /** What the seed's own record says. */
@@ -62,7 +65,7 @@ export async function bringUpLegacy(options: LegacyOptions): Promise<void> {
   await createIfAbsent(cluster, namespaceManifest(namespace));
   await createIfAbsent(cluster, secretManifest(namespace, randomBytes(18).toString("base64url")));
   await createIfAbsent(cluster, serviceManifest(namespace));
-  if (await createIfAbsent(cluster, deploymentManifest(namespace, options.image)))
+  if (await createIfAbsent(cluster, deploymentManifest(namespace, options.image, options.walLevel ?? "replica")))
     step(`legacy: Deployment ${namespace}/${names.deployment} made, image ${options.image}`);
   await readyPod(cluster, namespace, 180_000);
 

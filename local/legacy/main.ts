@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { step } from "../progress";
 import { connect, podQuery, readyPod, type Target } from "./cluster";
 import { bringUpLegacy, connectionSecret, legacyStatus, takeDownLegacy } from "./legacy";
+import { type WalLevel, walLevels } from "./manifests";
 import { missing, startWriter, stopWriter, writerEnd, writerLog, type Writer } from "./writer";
 
 const usage = `npm run legacy -- COMMAND [OPTIONS]
@@ -14,6 +15,7 @@ const usage = `npm run legacy -- COMMAND [OPTIONS]
              --seed 1         same seed and size, same rows
              --streams 2      COPY pipes at a time
              --image docker.io/library/postgres:15
+             --wal-level replica    or logical, for an online migration
   status   say how it is
   write    write to it, and log what was acknowledged
              --period 100ms   between the starts of two writes
@@ -40,6 +42,12 @@ function parseDuration(text: string): number {
 function wholeNumber(name: string, text: string): number {
   if (!/^\d+$/.test(text)) throw new UsageError(`--${name} must be a whole number, not "${text}".`);
   return Number(text);
+}
+
+function walLevelOf(text: string): WalLevel {
+  const level = walLevels.find((one) => one === text);
+  if (level === undefined) throw new UsageError(`--wal-level must be ${walLevels.join(" or ")}, not "${text}".`);
+  return level;
 }
 
 async function write(
@@ -111,6 +119,7 @@ async function main(): Promise<void> {
         seed: { type: "string", default: "1" },
         streams: { type: "string", default: "2" },
         image: { type: "string" },
+        "wal-level": { type: "string", default: "replica" },
         period: { type: "string", default: "100ms" },
         duration: { type: "string", default: "60s" },
         log: { type: "string" },
@@ -140,6 +149,7 @@ async function main(): Promise<void> {
         seed: wholeNumber("seed", values.seed),
         streams: wholeNumber("streams", values.streams),
         image: values.image ?? "docker.io/library/postgres:15",
+        walLevel: walLevelOf(values["wal-level"]),
       });
       return;
     case "status": {

@@ -21,6 +21,10 @@ export const names = {
 
 const labels = { app: "postgres" };
 
+/** How much the server writes to its WAL: `replica` as it comes, `logical` for an online migration. */
+export const walLevels = ["replica", "logical"] as const;
+export type WalLevel = (typeof walLevels)[number];
+
 export function namespaceManifest(name: string): Manifest {
   return { apiVersion: "v1", kind: "Namespace", metadata: { name } };
 }
@@ -58,7 +62,7 @@ export function serviceManifest(namespace: string): Manifest {
  * The probe asks over the loopback interface, so that the entry point's first, socket-only start does not pass for ready; and it
  * asks the server, not the database, which the migration seals in the end.
  */
-export function deploymentManifest(namespace: string, image: string): Manifest {
+export function deploymentManifest(namespace: string, image: string, walLevel: WalLevel): Manifest {
   const ask = 'pg_isready -q -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB"';
   return {
     apiVersion: "apps/v1",
@@ -77,6 +81,7 @@ export function deploymentManifest(namespace: string, image: string): Manifest {
               name: "postgres",
               image,
               imagePullPolicy: "IfNotPresent",
+              ...(walLevel === "replica" ? {} : { args: ["-c", `wal_level=${walLevel}`] }),
               envFrom: [{ secretRef: { name: names.secret } }],
               env: [{ name: "PGDATA", value: "/var/lib/postgresql/data/pgdata" }],
               ports: [{ name: "postgres", containerPort: 5432 }],

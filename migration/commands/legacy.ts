@@ -1,4 +1,5 @@
 import type { V1Deployment, V1Service } from "@kubernetes/client-node";
+import { readAlias, serviceName, turned } from "../engine/alias";
 import { found, type Kubernetes, patiently } from "../engine/kubernetes";
 import type { Settings } from "../engine/settings";
 
@@ -11,10 +12,12 @@ export interface Legacy {
   readonly secret: string | undefined;
 }
 
-/** Looks for the old database behind the Service that the migration read it by. */
-export async function legacy({ core, apps }: Kubernetes, { namespace, source }: Settings): Promise<Legacy> {
-  const [name = "", domain = namespace] = source.host.split(".");
-  const ours = domain === namespace;
+/** Looks for the old database behind the Service that the migration read it by. One that is an alias of the new one is in use, and none of it. */
+export async function legacy(kubernetes: Kubernetes, settings: Settings): Promise<Legacy> {
+  const { core, apps } = kubernetes;
+  const { namespace, source } = settings;
+  const name = (await readAlias(kubernetes, settings))?.source ?? serviceName(settings);
+  const ours = (source.host.split(".")[1] ?? namespace) === namespace;
   const service = ours ? await found(patiently(() => core.readNamespacedService({ name, namespace }))) : undefined;
   const { items } = await patiently(() => apps.listNamespacedDeployment({ namespace }));
   const secret = await found(patiently(() => core.readNamespacedSecret({ name: source.secretName, namespace })));
@@ -26,6 +29,7 @@ export function standing(
   service: V1Service | undefined,
   deployments: readonly V1Deployment[],
 ): Pick<Legacy, "service" | "deployments" | "volumeClaims"> {
+  if (turned(service)) return { service: undefined, deployments: [], volumeClaims: [] };
   const selector = Object.entries(service?.spec?.selector ?? {});
   const behind = deployments.filter(({ spec }) => {
     const labels = spec?.template.metadata?.labels;

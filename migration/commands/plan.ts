@@ -1,6 +1,6 @@
 import { Engine } from "../engine/engine";
 import { humanBytes } from "../engine/events";
-import { type Estimate, type Finding, type Plan, type Severity, severities, type Sizes } from "../engine/plan";
+import { type Estimate, type Finding, type Plan, type Severity, severities, type Sizes, spread } from "../engine/plan";
 import type { Settings } from "../engine/settings";
 
 /** By the gravest finding. A plan that could not look ends with 3. */
@@ -80,15 +80,20 @@ function sizesBlock(sizes: Sizes): string {
 }
 
 function estimateBlock({ seconds, how, targetBytes, dumpBytes, walBytes }: Estimate): string {
-  const time =
-    seconds === undefined
-      ? "not estimated"
-      : `copy ${duration(seconds.copy)}, indexes ${duration(seconds.index)}, comparison ${duration(seconds.verify)}: ${duration(seconds.copy + seconds.index + seconds.verify)} in all, read-only for most of it`;
   return [
-    `ESTIMATES\n  time   ${time}`,
+    "ESTIMATES",
+    ...(seconds === undefined ? ["  time   not estimated"] : timeLines(seconds)),
     `         ${how}`,
-    `  disk   ${humanBytes(targetBytes)} on the target, about ${humanBytes(dumpBytes)} for the dump, about ${humanBytes(walBytes)} of WAL to replicate and archive`,
+    `  disk   ${humanBytes(targetBytes)} on the target, ${humanBytes(dumpBytes)} for the dump if it compresses to a third, about ${humanBytes(walBytes)} of WAL to replicate and archive`,
   ].join("\n");
+}
+
+function timeLines({ fixed, copy, index, verify }: NonNullable<Estimate["seconds"]>): string[] {
+  const total = fixed + copy + index + verify;
+  return [
+    `  time   about ${duration(total / spread)} to ${duration(total * spread)} from the freeze to the cut-over, while the source is read-only`,
+    `         about ${duration(fixed)} whatever the rows, copy ${duration(copy)}, indexes ${duration(index)}, comparison ${duration(verify)}`,
+  ];
 }
 
 /** Seconds in words. */

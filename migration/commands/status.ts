@@ -1,4 +1,5 @@
 import type { V1Job } from "@kubernetes/client-node";
+import { type Alias, readAlias, serviceName } from "../engine/alias";
 import { humanBytes, type MigrationEvent, Narrator, parseEvent } from "../engine/events";
 import { found, Kubernetes, patiently } from "../engine/kubernetes";
 import { backup, describeMode, holdsLabel, type Mode, modeLabel, modes, objectNames } from "../engine/manifests";
@@ -26,6 +27,7 @@ export interface Traces {
   readonly said: readonly { readonly at: number; readonly event: MigrationEvent }[];
   /** The volume of the dump. */
   readonly volume?: { readonly name: string; readonly size: string; readonly holdsBackup: boolean };
+  readonly alias?: Alias;
 }
 
 /** The answer of `status`; with --json it is printed as it is. */
@@ -40,6 +42,8 @@ export interface Status extends Retention {
   /** Why it stopped. */
   readonly why?: { readonly text: string; readonly untouched: string; readonly next: string };
   readonly source: "open" | "frozen" | "sealed";
+  /** Replication slots of an online run may be on the source, and keep its WAL. */
+  readonly slots?: true;
   readonly phases: readonly {
     readonly phase: string;
     readonly seconds: number | null;
@@ -55,6 +59,8 @@ export interface Status extends Retention {
     readonly size?: string;
   };
   readonly job?: Traces["job"];
+  /** Where the old host name leads, if it is an alias or is about to be one. */
+  readonly alias?: Alias;
 }
 
 /** Says how far the migration is. @returns exit code, see {@link exitCodes} */
@@ -85,7 +91,9 @@ async function traces(kubernetes: Kubernetes, settings: Settings): Promise<Trace
   const { core, batch } = kubernetes;
   const job = await found(patiently(() => batch.readNamespacedJob({ name: names.job, namespace })));
   const claim = await found(patiently(() => core.readNamespacedPersistentVolumeClaim({ name: names.dump, namespace })));
+  const alias = await readAlias(kubernetes, settings);
   return {
+    ...(alias === undefined ? {} : { alias }),
     ...(job === undefined ? {} : { job: { name: names.job, mode: modeOf(job), active: !ended(job) } }),
     said: job === undefined ? [] : await lastWords(kubernetes, namespace, names.job),
     ...(claim === undefined
@@ -127,7 +135,7 @@ async function lastWords(kubernetes: Kubernetes, namespace: string, job: string)
 }
 
 /** Puts together what the target remembers and what the cluster shows. */
-export function judge({ marker, state, phases }: MigrationRecord, { job, said, volume }: Traces): Status {
+export function judge({ marker, state, phases }: MigrationRecord, { job, said, volume, alias }: Traces): Status {
   const migrating = job?.mode === "migrate";
   const last = phases.at(-1);
   const back = marker?.rolled_back;
@@ -135,8 +143,10 @@ export function judge({ marker, state, phases }: MigrationRecord, { job, said, v
   const source = sealed ? "sealed" : state?.source_freeze != null ? "frozen" : "open";
   const common = {
     source,
+    ...(state?.publisher == null ? {} : { slots: true as const }),
     phases: phases.map((one) => ({ phase: one.phase, seconds: seconds(one), detail: one.detail })),
     ...(job === undefined ? {} : { job }),
+    ...(alias === undefined ? {} : { alias }),
   } as const;
   const where = volume === undefined ? {} : { volume: volume.name, size: volume.size };
   if (marker !== null) {
@@ -208,7 +218,8 @@ function seconds({ started, finished }: RecordedPhase): number | null {
 }
 
 /** A status in words. */
-export function describe(answer: Status, { source, target, namespace }: Settings): string {
+export function describe(answer: Status, settings: Settings): string {
+  const { source, target, namespace } = settings;
   const from = `${source.host}:${source.port}/${source.database}`;
   const lines = [`${headline(answer)} (${from} → Cluster ${target.cluster}, database ${target.database})`];
   const line = (what: string, text: string | undefined) => {
@@ -227,6 +238,8 @@ export function describe(answer: Status, { source, target, namespace }: Settings
   );
   line("way back", wayBackWords(answer));
   line("source", sourceWords(answer, namespace));
+  if (answer.slots === true) line("WAL", slotWords(answer));
+  line("old name", aliasWords(answer, settings));
   line("dump", dumpWords(answer.dump));
   if (answer.job !== undefined && answer.job.mode !== "migrate") {
     line(
@@ -285,6 +298,23 @@ function sourceWords({ source, state, retainEnded }: Status, namespace: string):
         ? `sealed: it stands in namespace ${namespace} as it was at the freeze and takes no connections; ${release}`
         : `sealed: it takes no connections; the next run goes on, or ${release}`;
   }
+}
+
+function slotWords({ state, job }: Status): string {
+  const what = "replication slots naytife_migration and naytife_migration_proof keep the source's WAL";
+  if (state === "running" && job?.active === true) return `${what} until the end of the run`;
+  return `${what}, which fills its disk: the next run drops them, or docs/migration.md, "Online", does`;
+}
+
+function aliasWords({ alias, job }: Status, settings: Settings): string | undefined {
+  if (alias === undefined) return undefined;
+  const name = serviceName(settings);
+  const leads =
+    alias.leads === "target"
+      ? `${name} leads to the pooler, ${alias.source} to the old database`
+      : `${name} leads to the old database`;
+  if (!alias.held) return leads;
+  return `${leads}; clients wait there${job?.active === true ? "" : ", and nothing runs that would let them go on: run `pulumi up` again, now"}`;
 }
 
 function dumpWords(dump: Status["dump"]): string | undefined {

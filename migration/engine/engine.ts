@@ -2,9 +2,11 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiException, type V1Job, type V1PersistentVolumeClaim, type V1Pod } from "@kubernetes/client-node";
 import type { MigrationReport } from "../migration";
+import { foreseeAlias } from "./alias";
 import { pointToSource } from "./connection-secret";
 import { type MigrationEvent, Narrator, parseEvent } from "./events";
 import { MigrationFailure, nothingChanged } from "./failure";
+import { Hold } from "./hold";
 import { found, Kubernetes, patiently, waitingFor } from "./kubernetes";
 import {
   backup,
@@ -49,6 +51,7 @@ export class Engine {
   private readonly kubernetes: Kubernetes;
   private readonly names: ReturnType<typeof objectNames>;
   private readonly narrator = new Narrator();
+  private readonly hold: Hold;
 
   /** @param say receives a line of progress. */
   constructor(
@@ -57,6 +60,7 @@ export class Engine {
   ) {
     this.kubernetes = new Kubernetes(settings);
     this.names = objectNames(settings);
+    this.hold = new Hold(this.kubernetes, settings, say);
   }
 
   /**
@@ -76,6 +80,7 @@ export class Engine {
           ? `already done; ${this.settings.target.database} is left as it is`
           : `rolled back at ${back}; both databases are left as they are`,
       );
+      await this.settleName();
       await this.conclude(stored);
       return stored.text;
     }
@@ -151,6 +156,7 @@ export class Engine {
     const { namespace, target } = this.settings;
     const health = (await this.kubernetes.cluster())?.status?.phase ?? "not known";
     const kept = this.keptDump(await this.dumpClaim());
+    const noAlias = this.settings.alias === undefined ? undefined : await foreseeAlias(this.kubernetes, this.settings);
     return [
       ...(health === healthy
         ? []
@@ -162,6 +168,9 @@ export class Engine {
             ),
           ]),
       ...(kept === undefined ? [] : [finding("blocker", kept.what, kept.next)]),
+      ...(noAlias === undefined
+        ? []
+        : [finding("blocker", noAlias, "Mend the Service, or set migrationAlias to false.")]),
     ];
   }
 
@@ -210,6 +219,10 @@ export class Engine {
     for (;;) {
       const existing = await this.job();
       if (existing === undefined) {
+        // What a run that was killed left is finished or undone first.
+        if (mode !== "plan" && mode !== "verify") await this.hold.settle();
+        if (mode === "migrate") await this.hold.prepare();
+        const kept = await this.hold.source();
         const run = {
           id: randomUUID(),
           mode,
@@ -217,7 +230,9 @@ export class Engine {
           dumpVolume: await this.prepareVolume(mode),
           targetFree: await this.targetFree(),
           ...(await this.targetLimits()),
-          sourceHost: await this.sourceHost(),
+          sourceHost: kept ?? (await this.sourceHost()),
+          // Where the name leads to the source already, a rollback has nothing to turn.
+          alias: mode === "migrate" || mode === "plan" || (mode === "rollback" && kept !== undefined),
         };
         try {
           await this.kubernetes.batch.createNamespacedJob({ namespace, body: jobManifest(this.settings, run) });
@@ -251,7 +266,12 @@ export class Engine {
       } else {
         this.say(`${describeMode[mode]} is running already; it is followed`);
       }
-      return this.follow(mode, hear);
+      const failure = await this.follow(mode, (event) => {
+        this.hold.hear(mode, event);
+        hear(event);
+      });
+      if (mode !== "plan" && mode !== "verify") await this.settleName();
+      return failure;
     }
   }
 
@@ -263,7 +283,8 @@ export class Engine {
     const owned = {
       ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name: this.names.job, uid: job.metadata.uid }],
     };
-    const password = randomBytes(24).toString("base64url");
+    const newPassword = () => randomBytes(24).toString("base64url");
+    const password = newPassword();
     const until = new Date(Date.now() + temporaryRoleHours * 3_600_000).toISOString();
     // A plan remembers nothing.
     const memory = [
@@ -289,7 +310,7 @@ export class Engine {
       () => core.deleteNamespacedConfigMap({ name, namespace }),
       () => core.createNamespacedConfigMap({ namespace, body: map }),
     );
-    const credentials = secret(this.settings, password);
+    const credentials = secret(this.settings, password, newPassword());
     Object.assign(credentials.metadata ?? {}, owned);
     await replace(
       () => core.deleteNamespacedSecret({ name, namespace }),
@@ -452,7 +473,7 @@ export class Engine {
             ? `there is no Secret ${name} in namespace ${namespace}`
             : `Secret ${name} has no key ${key}`,
           nothingChanged,
-          `It must hold the ${whose} password.`,
+          `It must hold the ${whose} password.${whose === "source's" ? " Where there is no old database to move, set migrationEnabled to false." : ""}`,
         );
       }
     }
@@ -511,6 +532,12 @@ export class Engine {
     await this.attempt(`take away what is temporary (Job ${this.names.job}, role ${temporaryRole})`, () =>
       this.cleanUp(),
     );
+  }
+
+  /** The old host name leads where the database is. */
+  private async settleName(): Promise<void> {
+    const name = this.settings.source.host;
+    await this.attempt(`lead ${name} to where the database is, which the next run does`, () => this.hold.settle());
   }
 
   private async attempt(what: string, request: () => Promise<unknown>): Promise<void> {

@@ -10,7 +10,17 @@ export interface TableProgress {
 export interface MigrationEvent {
   readonly phase: string;
   readonly event:
-    "started" | "finished" | "progress" | "note" | "warning" | "failed" | "finished-all" | "finding" | "fact";
+    | "started"
+    | "finished"
+    | "progress"
+    | "note"
+    | "warning"
+    | "failed"
+    | "finished-all"
+    | "finding"
+    | "fact"
+    | "hold"
+    | "switched";
   readonly text?: string;
   /** Of `progress`: how far, of how much (null: unknown), in which unit, and what is being worked on. */
   readonly done?: number;
@@ -79,6 +89,8 @@ export class Narrator {
       case "failed":
       case "finding":
       case "fact":
+      case "hold":
+      case "switched":
         return undefined;
     }
   }

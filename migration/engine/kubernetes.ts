@@ -33,6 +33,11 @@ export interface ClusterObject {
   };
 }
 
+/** The part of a CloudNativePG Pooler that the migration reads. */
+export interface PoolerObject {
+  readonly spec: { readonly pgbouncer: { readonly paused?: boolean } };
+}
+
 /** How long the API server may take for its first answer, in milliseconds. */
 const answerLimit = 15_000;
 
@@ -125,6 +130,22 @@ export class Kubernetes {
   /** The target's Cluster, or undefined if there is none. */
   async cluster(): Promise<ClusterObject | undefined> {
     return found(patiently(() => this.readCluster()));
+  }
+
+  /** A Pooler, or undefined if there is none. */
+  async pooler(name: string): Promise<PoolerObject | undefined> {
+    const object: unknown = await found(patiently(() => this.custom.getNamespacedCustomObject(this.poolerPath(name))));
+    return object as PoolerObject | undefined;
+  }
+
+  /** Clients of a Pooler wait from here on, or go on. */
+  async pausePooler(name: string, paused: boolean): Promise<void> {
+    const body = [{ op: "add", path: "/spec/pgbouncer/paused", value: paused }];
+    await patiently(() => this.custom.patchNamespacedCustomObject({ ...this.poolerPath(name), body }));
+  }
+
+  private poolerPath(name: string) {
+    return { group: "postgresql.cnpg.io", version: "v1", plural: "poolers", namespace: this.settings.namespace, name };
   }
 
   private async readCluster(): Promise<ClusterObject> {

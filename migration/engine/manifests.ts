@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { V1ConfigMap, V1Job, V1PersistentVolumeClaim, V1Secret } from "@kubernetes/client-node";
+import { scramVerifier } from "./scram";
 import { bytesOf, type Settings } from "./settings";
 import type { SignedText } from "./signature";
 
@@ -14,9 +15,9 @@ export const temporaryRoleHours = 48;
 const planMinutes = 10;
 
 /** Names of the migration's objects: fixed for a Cluster, so that there is one migration at a time. */
-export function objectNames(settings: Settings): { job: string; dump: string; report: string; signing: string } {
-  const job = `${settings.target.cluster}-migration`;
-  return { job, dump: `${job}-dump`, report: `${job}-report`, signing: `${job}-signing` };
+export function objectNames({ target }: Settings): Record<"job" | "dump" | "report" | "signing" | "source", string> {
+  const job = `${target.cluster}-migration`;
+  return { job, dump: `${job}-dump`, report: `${job}-report`, signing: `${job}-signing`, source: `${job}-source` };
 }
 
 /** Labels by which the migration knows its own objects. */
@@ -68,13 +69,20 @@ export function configMap(settings: Settings): V1ConfigMap {
   };
 }
 
-export function secret(settings: Settings, password: string): V1Secret {
+/** What the Job logs in to the target by, and, of an online migration, the target to the source. */
+export function secret(settings: Settings, password: string, replicationPassword: string): V1Secret {
   return {
     apiVersion: "v1",
     kind: "Secret",
     metadata: { name: objectNames(settings).job, namespace: settings.namespace, labels: labels(settings) },
     type: "kubernetes.io/basic-auth",
-    stringData: { username: temporaryRole, password },
+    stringData: {
+      username: temporaryRole,
+      password,
+      ...(settings.mode === "online"
+        ? { replicationPassword, replicationVerifier: scramVerifier(replicationPassword) }
+        : {}),
+    },
   };
 }
 
@@ -132,6 +140,8 @@ export interface Run {
   readonly targetMillicores: number;
   /** Host or address of the source. */
   readonly sourceHost: string;
+  /** Whether the source's own host name is to lead to the other side, and clients by it are held meanwhile. */
+  readonly alias?: boolean;
 }
 
 /** The one Job. It is made suspended: who manages to make it prepares what it needs and then lets it go. */
@@ -178,8 +188,18 @@ export function job(settings: Settings, run: Run): V1Job {
               env: [
                 value("RUN", run.id),
                 value("JOBS", String(settings.jobs)),
+                value("MIGRATION_MODE", settings.mode ?? "offline"),
+                ...(settings.mode === "online"
+                  ? [
+                      fromSecret("REPLICATION_PASSWORD", names.job, "replicationPassword"),
+                      fromSecret("REPLICATION_VERIFIER", names.job, "replicationVerifier"),
+                    ]
+                  : []),
                 value("SOURCE_HOST", run.sourceHost),
                 value("SOURCE_PORT", String(source.port)),
+                ...(run.alias === true && settings.alias !== undefined
+                  ? [value("ALIAS", source.host), value("HOLD_SECONDS", String(settings.alias.holdSeconds))]
+                  : []),
                 value("SOURCE_DATABASE", source.database),
                 value("SOURCE_USER", source.user),
                 fromSecret("SOURCE_PASSWORD", source.secretName, source.secretKey),

@@ -37,6 +37,10 @@ export interface MigrationRecord {
     readonly dump: string | null;
     /** The target is closed to clients: by a cut-over or a rollback that has not come to its end. */
     readonly target_closed?: string | null;
+    /** An online run has, or may have, replication slots on the source. */
+    readonly publisher?: string | null;
+    /** Clients are held: `wanted` by the Job, or `held` by the engine. */
+    readonly clients?: string | null;
   } | null;
   /** Of the latest run, oldest first. */
   readonly phases: readonly RecordedPhase[];

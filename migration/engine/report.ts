@@ -25,7 +25,7 @@ export function prose(text: string): string {
 
 /** The report for people, as Markdown. It holds names, counts and hashes, as the report does: no row and no secret. */
 export function renderReport(report: MigrationReport): string {
-  const { source, target, verification, text, amcheck, extensions, tools } = report;
+  const { source, target, verification, text, online, amcheck, extensions, tools } = report;
   const facts: [string, string][] = [
     ["finished", `${report.completed}, run ${code(report.run)}`],
     ["source", `${code(source.where)}, PostgreSQL ${prose(source.version)}, ${humanBytes(source.bytes)}`],
@@ -39,6 +39,16 @@ export function renderReport(report: MigrationReport): string {
     const { seconds, bytes, bytesPerSecond, workersPerSide, rowHash } = verification;
     const speed = `${humanBytes(bytes)} on both sides in ${seconds} s (${humanBytes(bytesPerSecond)}/s, ${workersPerSide} workers a side)`;
     facts.push(["compared", `${speed}, rows by ${prose(rowHash)}`]);
+  }
+  if (online != null) {
+    const { snapshot, freeze, changedRows, tables: changed, frozenSeconds } = online;
+    facts.push(
+      [
+        "online",
+        `all rows compared as of WAL position ${code(snapshot)}; ${changedRows} rows of the ${changed.length} tables that changed until ${code(freeze)}, in the freeze`,
+      ],
+      ["frozen", `${frozenSeconds} s before the switch`],
+    );
   }
   if (amcheck !== undefined) {
     const sound = amcheck && `${amcheck.tables} tables and ${amcheck.indexes} btree indexes checked`;

@@ -29,6 +29,8 @@ export interface Settings {
   };
   /** Operand image of the Job. Empty: the Cluster's own. */
   readonly image: string;
+  /** Whether the application may write while the copy is made. Offline where it is not said. */
+  readonly mode?: "offline" | "online";
   /** Chunks that are copied, tables that are dumped and compared, and indexes that are built side by side. */
   readonly jobs: number;
   readonly dump: {
@@ -39,6 +41,11 @@ export interface Settings {
   };
   /** How many days after the cut-over the way back may not be ended, unless somebody insists. */
   readonly retainDays: number;
+  /** The source's host name becomes an alias of the pooler at the switch. Absent: it does not. */
+  readonly alias?: {
+    /** How long clients may be held at most. */
+    readonly holdSeconds: number;
+  };
 }
 
 /** The environment variable that carries {@link Settings} as JSON. */

@@ -73,9 +73,9 @@ remember() {
   sql target_admin -v target="$TARGET_DATABASE" -v value="$2" <<<"UPDATE naytife_migration.state SET $1 = nullif(:'value', '') WHERE target_database = :'target';"
 }
 recall() {
-  # A plan may find that no migration has ever begun.
+  # A plan may find that no migration has ever begun, or that an earlier version's did, which knew fewer fields.
   if [[ ${RECORDS:-t} != t ]]; then return; fi
-  sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT $1 FROM naytife_migration.state WHERE target_database = :'target';"
+  sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT to_jsonb(s) ->> '$1' FROM naytife_migration.state AS s WHERE target_database = :'target';"
 }
 
 # cut_over_done: 1 if this target's migration is finished, 0 if not. A COMMIT in flight is waited for; fails if it does not end, or if the target does not answer.
@@ -162,16 +162,20 @@ open_connections() {
     printf '[target]%s\nuser=%s\noptions=%s\ndbname=%s\n\n' "$target" "$TARGET_USER" "$superuser" "$TARGET_DATABASE"
     printf '[staging]%s\nuser=%s\noptions=%s\ndbname=%s\n\n' "$target" "$TARGET_USER" "$superuser $building" "$STAGING"
     printf '[replaced]%s\nuser=%s\noptions=%s\ndbname=%s\n\n' "$target" "$TARGET_USER" "$superuser" "$REPLACED"
-    printf '[owner]%s\nuser=%s\ndbname=%s\n' "$target" "$TARGET_OWNER" "$TARGET_DATABASE"
+    printf '[owner]%s\nuser=%s\ndbname=%s\n\n' "$target" "$TARGET_OWNER" "$TARGET_DATABASE"
+    printf '[alias]\nhost=%s\nport=%s\nsslmode=require\nuser=%s\ndbname=%s\n' "${ALIAS:-}" "$SOURCE_PORT" "$TARGET_OWNER" "$TARGET_DATABASE"
   } >"$PGSERVICEFILE"
   {
     printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "$SOURCE_HOST")" "$SOURCE_PORT" "$(escape_pgpass "$SOURCE_USER")" "$(escape_pgpass "$SOURCE_PASSWORD")"
     printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "$TARGET_HOST")" "$TARGET_PORT" "$(escape_pgpass "$TARGET_USER")" "$(escape_pgpass "$TARGET_PASSWORD")"
     printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "$TARGET_HOST")" "$TARGET_PORT" "$(escape_pgpass "$TARGET_OWNER")" "$(escape_pgpass "$TARGET_OWNER_PASSWORD")"
+    [[ -z ${ALIAS:-} ]] || printf '%s:%s:*:%s:%s\n' "$(escape_pgpass "$ALIAS")" "$SOURCE_PORT" "$(escape_pgpass "$TARGET_OWNER")" "$(escape_pgpass "$TARGET_OWNER_PASSWORD")"
   } >"$PGPASSFILE"
   # A password file has one line a password.
   [[ $SOURCE_PASSWORD != *[$'\r\n']* ]] || fail "the source's password holds a line break, which no password file can" "Make its Secret anew without it (a Secret made from a file often ends with one), and change the password if it is part of it."
   [[ $TARGET_OWNER_PASSWORD != *[$'\r\n']* ]] || fail "the password of $TARGET_OWNER holds a line break, which no password file can" "Make Secret $TARGET_OWNER_SECRET anew without it."
+  # Clients go on with the password that they have.
+  if [[ $SOURCE_PASSWORD == "$TARGET_OWNER_PASSWORD" ]]; then SAME_PASSWORD=yes; else SAME_PASSWORD=no; fi
   unset SOURCE_PASSWORD TARGET_PASSWORD TARGET_OWNER_PASSWORD
   export PGCLIENTENCODING=UTF8 PGTZ=UTC
 }

@@ -10,6 +10,12 @@ copy() {
   local exists left
   COPIED=
   exists=$(sql target_admin -v d="$STAGING" <<<"SELECT count(*) FROM pg_database WHERE datname = :'d';")
+  if [[ $exists == 1 && $(crashed) == t && $(sql source -c "SELECT count(*) FROM pg_class WHERE relpersistence = 'u'") != 0 ]]; then
+    note "the target's server has crashed since an earlier run, which empties unlogged tables; all is copied anew"
+    sql target_admin -v d="$STAGING" <<<'SET client_min_messages = warning; DROP DATABASE IF EXISTS :"d" WITH (FORCE);'
+    exists=0
+  fi
+  sql target_admin -v target="$TARGET_DATABASE" <<<"INSERT INTO naytife_migration.unbroken VALUES (:'target') ON CONFLICT DO NOTHING;"
   if [[ $exists == 1 && $(recall restored_position) == "$SOURCE_POSITION" ]]; then
     # What that run had to say stands in the state, the phases that said it are not repeated.
     recall warnings >>"$WORK/warnings"
@@ -46,6 +52,11 @@ copy() {
   sql source -f "$SCRIPTS/sequences.sql" | sql staging >/dev/null
   still_frozen
   finish "$(sql staging -c "SELECT coalesce(sum(rows), 0) || ' rows' FROM naytife_migration_copy.copied WHERE number > 0"), $(human "$(sql staging -c "SELECT pg_database_size(current_database())")")"
+}
+
+# crashed: t if the target's server has crashed, or given way to a standby, since the copy was begun: what is unlogged, tables of the copy and the comparison's facts, is empty then.
+crashed() {
+  sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT NOT EXISTS (SELECT FROM naytife_migration.unbroken WHERE target_database = :'target');"
 }
 
 # chunk_bytes TOTAL: how much of the source one transaction copies: enough of them to keep all jobs busy to the end, none so big that a killed run loses much.
@@ -139,9 +150,12 @@ copy_chunk() {
 
 # copy_large_objects: they come with their owners, rights and comments, which a schema dump leaves out. Not in one transaction: each takes a lock.
 copy_large_objects() {
+  carry_large_objects
+  sql staging -c "INSERT INTO naytife_migration_copy.copied SELECT 0, count(*) FROM pg_largeobject_metadata"
+}
+carry_large_objects() {
   until [[ $(sql staging -c "SELECT count(lo_unlink(oid)) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 1000) AS left_by_an_earlier_run") == 0 ]]; do :; done
   pg_dump -d "service=source" -Fc --compress=none --data-only --large-objects --exclude-table='*.*' --snapshot="$SNAPSHOT" --lock-wait-timeout=60000 | pg_restore -d "service=staging" --exit-on-error
-  sql staging -c "INSERT INTO naytife_migration_copy.copied SELECT 0, count(*) FROM pg_largeobject_metadata"
 }
 
 copy_progress() {

@@ -3,6 +3,7 @@
 
 cut_over() {
   begin "cut over"
+  hold_clients
   # The source first: were it the other way round, a crash in between would leave both open to writers.
   seal_source
   still_frozen
@@ -11,6 +12,8 @@ cut_over() {
   close_target
   refuse_foreign target "$TARGET_DATABASE"
   compose_report
+  # No statement of ours need have been under way, so that nothing else would tell.
+  [[ $(crashed) == f ]] || fail "the target's server crashed after the copy was begun, which empties what is unlogged" "Run \`pulumi up\` again: it does what is left."
   local attempt error
   for attempt in $(seq 20); do
     sql target_admin -v target="$TARGET_DATABASE" -v staging="$STAGING" >/dev/null <<'SQL'
@@ -22,11 +25,13 @@ SQL
     sleep 0.5
   done
   PHASE="retain"
+  event switched ""
   release_locks
   # From here on nothing may fail the run: the data is where it should be.
   drop_replaced || warn_late "the target's old empty database is still there as $REPLACED"
   sql owner -c "SELECT 1" >/dev/null 2>&1 || warn_late "the application's role $TARGET_OWNER cannot log in to $TARGET_DATABASE any more"
-  sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target'; UPDATE naytife_migration.phase SET finished = clock_timestamp() WHERE run = '$RUN' AND phase = 'cut over';" ||
+  if [[ $MIGRATION_MODE == online ]]; then count_source || warn_late "the rows of the old database were not counted after the switch, so a rollback cannot tell whether somebody wrote to it since"; fi
+  sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target'; DELETE FROM naytife_migration.change WHERE target_database = :'target'; UPDATE naytife_migration.phase SET finished = clock_timestamp() WHERE run = '$RUN' AND phase = 'cut over';" ||
     note "the working tables of the migration could not be cleared"
 }
 
@@ -46,10 +51,11 @@ prove_unchanged() {
   xmax=$(sql source_admin -c "SELECT pg_snapshot_xmax(pg_current_snapshot())")
   sequences=$(hold "SELECT md5(coalesce(string_agg(seqrelid || '=' || coalesce(pg_sequence_last_value(seqrelid)::text, ''), ',' ORDER BY seqrelid), '')) FROM pg_sequence;") || still_frozen
   [[ ${PROVED_FROM##*.} == "$sequences" ]] || fail "a sequence of the source moved while it was frozen" "Find the client that set default_transaction_read_only off, then run \`pulumi up\` again."
-  local before
+  local before since="before the dump"
+  if [[ $MIGRATION_MODE == online ]]; then since="the freeze"; fi
   before=$(cut -d. -f3 <<<"$PROVED_FROM")
   # Sealing the database is one transaction of our own.
-  if ((xmax - before <= 1)); then PROOF="no transaction but our own began on the source since the comparison"; else PROOF="locks held on every table since before the dump; sequences read again"; fi
+  if ((xmax - before <= 1)); then PROOF="no transaction but our own began on the source since the comparison"; else PROOF="locks held on every table since $since; sequences read again"; fi
 }
 
 # set_search_path: the program's own setting, unless the source brought one.
@@ -95,7 +101,7 @@ ALTER DATABASE :"target" RENAME TO :"replaced";
 ALTER DATABASE :"staging" RENAME TO :"target";
 INSERT INTO naytife_migration.marker (target_database, run, report, sha256, signature)
   VALUES (:'target', :'run', :'report', encode(sha256(convert_to(:'report'::jsonb::text, 'UTF8')), 'hex'), naytife_migration.signature(:'report', $1)) \bind :key \g
-UPDATE naytife_migration.state SET target_closed = NULL WHERE target_database = :'target';
+UPDATE naytife_migration.state SET target_closed = NULL, clients = NULL WHERE target_database = :'target';
 COMMIT;
 SQL
 }
@@ -116,9 +122,10 @@ compose_report() {
   dump_hash=$(sha256sum <"$DUMP_DIRECTORY/SHA256SUMS" | cut -d' ' -f1)
   # By a file: a list of warnings may be longer than a command's argument.
   printf '[%s]' "$(sort -u "$WORK/warnings" | paste -sd,)" >"$WORK/warnings.json"
-  sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v source="$SOURCE_USER@$SOURCE_HOST:$SOURCE_PORT/$SOURCE_DATABASE" -v source_version="$source_version" \
+  sql target_admin -v target="$TARGET_DATABASE" -v run="$RUN" -v source="$SOURCE_USER@${ALIAS:-$SOURCE_HOST}:$SOURCE_PORT/$SOURCE_DATABASE" -v source_version="$source_version" \
     -v source_bytes="$SOURCE_BYTES" -v dump="$(basename "$DUMP_DIRECTORY")" -v dump_bytes="$dump_bytes" -v dump_hash="$dump_hash" \
     -v schema_hash="$SCHEMA_HASH" -v proof="$PROOF" -v hash="$HASH" -v jobs="$JOBS" -v milliseconds="$VERIFY_MILLISECONDS" -v compared_bytes=$((SOURCE_TABLE_BYTES + TARGET_TABLE_BYTES)) \
     -v source_locale="$SOURCE_LOCALE" -v target_locale="$TARGET_LOCALE" -v pg_dump="$(pg_dump --version)" -v pg_restore="$(pg_restore --version)" -v psql="$(psql --version)" \
+    -v snapshot="${SNAPSHOT_AT:-}" -v freeze="${FREEZE_AT:-}" -v frozen_at="${FROZEN_AT:-0}" \
     -f "$SCRIPTS/report.sql" >"$WORK/report.json"
 }

@@ -16,13 +16,13 @@ await_dump() {
 
 # dump_or_tell: a failure ends the whole run, whatever it does now.
 dump_or_tell() {
-  trap 'tell_failure $?' EXIT
+  trap 'tell_failure $? "phase dump"' EXIT
   dump
 }
 tell_failure() {
   if [[ $1 == 0 ]]; then return; fi
   sleep 0.2
-  [[ -s $WORK/failure ]] || { echo "phase dump ended with status $1: "; grep -v '^{' "$WORK/stderr" | tail -n 5; } >"$WORK/failure"
+  [[ -s $WORK/failure ]] || { echo "$2 ended with status $1: "; grep -v '^{' "$WORK/stderr" | tail -n 5; } >"$WORK/failure"
   kill -USR1 $$
 }
 

@@ -53,6 +53,8 @@ caution_read_only() {
 freeze() {
   begin freeze
   local previous
+  # A small database is moved before clients lose patience, and of an online copy only the end is left, so they need not see the freeze at all.
+  if [[ $MIGRATION_MODE == online ]] || ((SOURCE_BYTES <= ${HOLD_SECONDS:-0} * HELD_BYTES_PER_SECOND)); then hold_clients; fi
   previous=$(recall source_freeze)
   if [[ -z $previous ]]; then
     # Remembered before it is changed, or a crash in between would forget it.
@@ -118,9 +120,11 @@ locked_tables() {
   hold "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'ShareLock' AND locktype = 'relation' AND granted;"
 }
 
-# still_frozen: the locks of the beginning are still held.
+# still_frozen: the locks of the beginning are still held, if there are any as yet.
 still_frozen() {
   local now
+  # An online copy is read in a snapshot, and every reader asks for it.
+  if [[ -z $LOCKED ]]; then return; fi
   now=$(locked_tables) || now=0
   [[ $now == "$LOCKED" ]] || fail "the session that kept writers out was lost; a write may have happened since" "Run $AGAIN"
 }
@@ -184,6 +188,9 @@ undo_freeze() {
   fi
   if [[ $finished == unknown ]]; then
     target_now="The target does not answer; nothing was switched there"
+  elif [[ -n ${ALIAS:-} ]]; then
+    # While the old name may lead there nobody is to be let into an empty database.
+    [[ -z $(recall target_closed 2>/dev/null) ]] || target_now+=", closed to clients until $ALIAS leads to the source again"
   elif ! reopen_target 2>/dev/null; then
     target_now+=", but still closed to clients (CONNECTION LIMIT 0): the next run opens it"
   fi

@@ -1,16 +1,11 @@
 -- One line for each piece of a relation that stores rows: partitions leaf by leaf, populated materialized views, unlogged tables, what an extension lets
 -- its users fill. Count, and two sums of 64 bits of each row's hash: the order of the rows does not matter, and a changed, missing or doubled row does.
--- A row is hashed as it prints, so that NULL is not '', 1.0 is not 1.00 and -0 is not 0; `:hash` says how (verify.sh):
---   builtin  PostgreSQL's own 64-bit hash by two seeds: the hash of its partitioning, which is why it may not change between versions. Three times as fast.
---   md5  MD5 of the row in UTF-8, each half a sum: where the encodings differ, or that hash does (another byte order).
+-- row-hash.sql says how a row is hashed.
 -- A hash partition is counted to its parent, in the parent's order of columns: hashes of an enum follow the values' OIDs, so its rows lie in other leaves
 -- after any restore. A materialized view is filled anew by the restore from tables that are compared; its rows on the source may be stale, so they are a
 -- kind of their own. Big tables come in pieces of 32 MB, by ranges of pages (from source 14 on, before which every piece would read the whole table).
--- Runs on either side as worker :worker of :workers; `\gexec` runs each line that it makes. OFFSET 0 keeps a row from being printed once for every use.
-SELECT format(CASE :'hash'
-    WHEN 'builtin' THEN $query$SELECT json_build_object('bytes', %5$s, 'kind', %1$L, 'name', %2$L, 'rows', count(*), 'sums', json_build_array(sum(pg_catalog.hashtextextended(t, 7205759403792793601))::text, sum(pg_catalog.hashtextextended(t, -2305843009213693921))::text)) FROM (SELECT (naytife_row.*)%6$s::text COLLATE "C" AS t FROM %3$s AS naytife_row %4$s OFFSET 0) AS hashed$query$
-    WHEN 'md5' THEN $query$SELECT json_build_object('bytes', %5$s, 'kind', %1$L, 'name', %2$L, 'rows', count(*), 'sums', json_build_array(sum(('x' || substr(h, 1, 16))::bit(64)::bigint)::text, sum(('x' || substr(h, 17, 16))::bit(64)::bigint)::text)) FROM (SELECT md5(convert_to((naytife_row.*)%6$s::text, 'UTF8')) AS h FROM %3$s AS naytife_row %4$s OFFSET 0) AS hashed$query$
-  END,
+-- Runs on either side as worker :worker of :workers; `\gexec` runs each line that it makes.
+SELECT format(:'template',
   CASE relkind WHEN 'm' THEN 'refreshed rows' ELSE 'table' END, coalesce(parent, relation)::regclass, CASE relkind WHEN 'r' THEN 'ONLY ' ELSE '' END || relation,
   CASE WHEN pieces > 1 THEN format('WHERE ctid >= ''(%s,0)'' AND ctid < ''(%s,0)''', piece * pages, CASE piece WHEN pieces - 1 THEN 4294967295 ELSE (piece + 1) * pages END) ELSE filter END,
   bytes / pieces, '::' || parent)

@@ -6,7 +6,7 @@ set -euo pipefail
 
 SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export SCRIPTS
-for part in common preflight freeze dump roles copy index verify cutover plan rollback; do
+for part in common preflight hold freeze dump roles copy index verify online cutover plan rollback; do
   # shellcheck source=/dev/null
   . "$SCRIPTS/$part.sh"
 done
@@ -20,13 +20,34 @@ rollback) AGAIN="\`npm run migration -- rollback\` again: it does what is left."
 esac
 CHILD=
 DUMPER=
+FOLLOWER=
 HOLDER=
+# How many tables are locked on the source.
+LOCKED=
+# Whether the application goes on writing while the copy is made.
+: "${MIGRATION_MODE:=offline}"
+# What makes a session of the source read the snapshot of an online copy, while there is one.
+IN_SNAPSHOT=()
+# Whether this run keeps WAL on the source.
+PUBLISHED=
+# Which rows are compared.
+ROWS=whole
 # What default_transaction_read_only was on the source before this run froze it; empty until then.
 FROZEN_FROM=
 mkdir -p "$WORK"
 umask 077
 : >"$WORK/warnings"
 exec 2> >(redact | tee -a "$WORK/stderr")
+
+# move_frozen: everything up to the switch, with the source read-only from the beginning. online.sh has the other way.
+move_frozen() {
+  freeze
+  dump_beside
+  copy
+  index
+  await_dump
+  verify
+}
 
 # Whatever ends the run early, the source goes back to work, unless it is killed outright; then the next run or the documented command does it.
 on_exit() {
@@ -40,7 +61,7 @@ on_exit() {
     what=$(cat "$WORK/failure" 2>/dev/null || { echo "phase $PHASE ended with status $status: "; grep -v '^{' "$WORK/stderr" | tail -n 5; })
     next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run $AGAIN")
   fi
-  for group in $CHILD $DUMPER; do
+  for group in $CHILD $DUMPER $FOLLOWER; do
     end_group "$group"
     wait "$group" 2>/dev/null
   done
@@ -49,7 +70,7 @@ on_exit() {
     verify) untouched="A comparison changes neither side." ;;
     plan) untouched="A plan changes neither side." ;;
     rollback) untouched=$(undo_rollback) ;;
-    *) untouched=$(undo_freeze) ;;
+    *) untouched=$(undo_freeze; undo_publish) ;;
     esac
     local reason
     reason=$(printf '"text":%s,"untouched":%s,"next":%s' "$(json_string "$what")" "$(json_string "$untouched")" "$(json_string "$next")")
@@ -61,7 +82,7 @@ on_exit() {
 }
 trap on_exit EXIT
 trap 'fail "phase $PHASE was ended from outside (the pod was asked to stop)" "Run $AGAIN"' INT TERM
-# The dump, which runs beside everything else, has failed and has said why.
+# What runs beside everything else, the dump or the follower of an online run, has failed and has said why.
 trap 'exit 1' USR1
 
 # A rollback has the source under a name that no client knows.
@@ -70,12 +91,7 @@ open_connections
 case $MODE in
 migrate)
   preflight
-  freeze
-  dump_beside
-  copy
-  index
-  await_dump
-  verify
+  if [[ $MIGRATION_MODE == online ]]; then move_online; else move_frozen; fi
   cut_over
   event finished-all "$TARGET_DATABASE holds the data"
   ;;

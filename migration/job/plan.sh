@@ -36,8 +36,8 @@ look_at_source() {
   findings <<<"$lines"
 }
 
-# sessions: how many connections a migration opens on each side, at most.
-sessions() { echo $((JOBS + 6)); }
+# sessions: how many connections a migration opens on each side, at most. The copy and the dump beside it read with JOBS each.
+sessions() { echo $((2 * JOBS + 7)); }
 
 # look_at_changes: what comes along changed, in the words in which the migration will warn of it.
 look_at_changes() {

@@ -55,6 +55,10 @@ preflight() {
   begin preflight
   check_both_sides
   stop_at_obstacles
+  if [[ -n $(recall publisher) ]]; then
+    note "what an online run that was cut short left on the source is taken away"
+    unpublish || fail "the replication slots of an earlier run could not be dropped, and keep the source's WAL" "In $SOURCE_DATABASE of the source: SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'naytife\_migration%'; then run \`pulumi up\` again."
+  fi
   finish "PostgreSQL $SOURCE_MAJOR → $TARGET_MAJOR, $(human "$SOURCE_BYTES")"
 }
 
@@ -65,16 +69,34 @@ check_both_sides() {
   check_source_server
   check_target_server
   check_target_database
+  check_alias
   if [[ $SOURCE_OPEN == yes ]]; then
     check_room
     check_extensions
     check_contents
+    if [[ $MIGRATION_MODE == online ]]; then check_replication; fi
     # An older target, a blocker already, lacks columns that are asked for.
     if [[ $TARGET_OPEN == yes ]] && ((TARGET_MAJOR >= 17)); then
       check_locale
       check_collations
     fi
   fi
+}
+
+# check_alias: who comes by the source's old name after the switch comes to the target's pooler, with the name and password that he has.
+check_alias() {
+  if [[ -z ${ALIAS:-} ]]; then return; fi
+  local next="Or set migrationAlias to false: then applications are told of the new database by the Secret alone."
+  if [[ $SOURCE_DATABASE != "$TARGET_DATABASE" ]]; then
+    blocker "clients that come by $ALIAS ask for the database $SOURCE_DATABASE, and the target's is $TARGET_DATABASE" "Set databaseName to $SOURCE_DATABASE. $next"
+  fi
+  if [[ $SOURCE_USER != "$TARGET_OWNER" ]]; then
+    caution "clients that come by $ALIAS as $TARGET_OWNER, if there are any, log in by the target's password of that role" "Set databasePassword to the one that they have."
+  elif [[ $SAME_PASSWORD == no ]]; then
+    blocker "clients that come by $ALIAS as $SOURCE_USER could not log in to the target: its password is another one (Secret $TARGET_OWNER_SECRET) than the source's" \
+      "Set databasePassword to the source's (pulumi config set --secret databasePassword), then \`pulumi up\`. $next"
+  fi
+  caution "after the switch $ALIAS leads to a pooler that takes TLS alone: clients whose URL says sslmode=disable will be refused" "Have them say sslmode=require, or prefer. What the pooler's mode means for sessions: docs/migration.md, \"The old host name\"."
 }
 
 check_names() {
@@ -86,6 +108,7 @@ check_names() {
 # check_source_server: there, ours to read and to stop.
 check_source_server() {
   local where="the source $SOURCE_USER@$SOURCE_HOST:$SOURCE_PORT"
+  await_service
   can_connect source_admin "$where/$SOURCE_ADMIN_DATABASE" "Check the migrationSource… settings: host, port, user, and the Secret and key that hold the password." || return 0
   local facts super accepts prepared standby
   facts=$(sql source_admin -v database="$SOURCE_DATABASE" -F ' ' <<'SQL'
@@ -127,6 +150,16 @@ SQL
   can_connect source "$where/$SOURCE_DATABASE" "Check the migrationSource… settings." || return 0
   SOURCE_OPEN=yes
   SOURCE_BYTES=$(sql source -c "SELECT pg_database_size(current_database())")
+}
+
+# await_service: where the old name is to be an alias, the Service that leads to the source was made a moment ago, and this node may not have heard of it.
+await_service() {
+  if [[ -z ${ALIAS:-} ]]; then return; fi
+  local look answer
+  for look in $(seq 30); do
+    if answer=$(sql source_admin -c "SELECT 1" 2>&1) || [[ $answer != *"No route to host"* && $answer != *"Connection refused"* ]]; then return; fi
+    sleep 0.5
+  done
 }
 
 # check_target_server: versions. The client must be the target's, and not older than the source.

@@ -20,6 +20,9 @@ SELECT jsonb_build_object(
        WHERE target_database = :'target' AND kind IN ('text order', 'index order', 'letter case', 'character class', 'text search', 'unique text index') GROUP BY kind, name) AS probes),
   'amcheck', (SELECT CASE WHEN count(*) > 0 THEN jsonb_build_object('tables', count(*) FILTER (WHERE kind = 'amcheck of a table'), 'indexes', count(*) FILTER (WHERE kind = 'amcheck of an index'), 'damaged', count(*) FILTER (WHERE value <> 'null')) END
                FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'check'),
+  'online', CASE WHEN :'snapshot' <> '' THEN jsonb_build_object('counted', false, 'snapshot', :'snapshot', 'freeze', :'freeze', 'frozenSeconds', round(extract(epoch FROM clock_timestamp()) - :frozen_at / 1000.0, 1),
+      'changedRows', (SELECT coalesce(sum((value ->> 'rows')::bigint), 0) FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target' AND kind = 'changed rows'),
+      'tables', (SELECT coalesce(jsonb_agg(name ORDER BY name), '[]') FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target' AND kind = 'changed rows')) END,
   'extensions', (SELECT coalesce(jsonb_agg(jsonb_build_object('extension', name, 'source', source.value, 'target', target.value) ORDER BY name), '[]')
                FROM (SELECT name, value FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'source' AND kind = 'extension version') AS source
                FULL JOIN (SELECT name, value FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'target' AND kind = 'extension version') AS target USING (name)),

@@ -35,7 +35,7 @@ SQL
 # caution_roles KEPT: what the roles lose on the way.
 caution_roles() {
   local name names
-  names=$(sql source -v kept="$1" -v owner="$TARGET_OWNER" <<<"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> :'owner' AND rolname IN (SELECT json_array_elements_text(:'kept'));")
+  names=$(sql source -v kept="$1" -v owner="$TARGET_OWNER" <<<"SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> :'owner' AND rolname <> 'naytife_migration' AND rolname IN (SELECT json_array_elements_text(:'kept'));")
   while read -r name; do
     [[ -z $name ]] || caution "role $name exists on the target and stays as it is there; the source's password and rights of it are not carried"
   done <<<"$names"

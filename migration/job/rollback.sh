@@ -64,9 +64,11 @@ rollback_preflight() {
   [[ -z $other ]] || warn "changed on the new database since the cut-over, and not carried back: $other"
 
   # What is overwritten must be what we know: the rows of the cut-over, or those that an earlier rollback brought.
-  local strange
+  local strange counted
+  counted=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT coalesce(report -> 'online' ->> 'counted', 'true') FROM naytife_migration.marker WHERE target_database = :'target';")
+  [[ $counted == true ]] || warn "the old database was not counted when it was sealed, so it cannot be told whether somebody wrote to it since: the new one's rows take the place of what is there"
   strange=$(strange_tables "(SELECT report -> 'tables' FROM naytife_migration.marker WHERE target_database = :'target')")
-  if [[ -n $strange && -n $(strange_tables "(SELECT coalesce(returned, '[]') FROM naytife_migration.state WHERE target_database = :'target')") ]]; then
+  if [[ $counted == true && -n $strange && -n $(strange_tables "(SELECT coalesce(returned, '[]') FROM naytife_migration.state WHERE target_database = :'target')") ]]; then
     fail "the old database is not as it was at the cut-over: somebody wrote to it since ($strange)" \
       "What was written there would be lost by going back, so nothing is done. Carry it to the new database by hand and make those tables of the old one as they were, then run this again."
   fi
@@ -173,6 +175,7 @@ terminate_opened() {
 # hold_target: from here on nobody's write to the target is acknowledged, until it is given back or the switch is made.
 hold_target() {
   begin hold
+  hold_clients
   close_target
   lock_side target
   hold "LOCK TABLE ONLY pg_catalog.pg_largeobject IN SHARE MODE;" >/dev/null || fail "the target's large objects could not be locked within a minute" "If a client holds them, end it (SELECT * FROM pg_stat_activity), then run this again."
@@ -263,6 +266,7 @@ turn_back() {
   [[ $turned == turned ]] || fail "the way back was ended meanwhile by \`npm run migration -- finish\`" "The new database is the database."
   release_locks
   open_source
+  event switched ""
   sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target'; UPDATE naytife_migration.phase SET finished = clock_timestamp() WHERE run = '$RUN' AND phase = 'switch';" ||
     note "the working tables of the rollback could not be cleared"
 }

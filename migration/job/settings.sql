@@ -22,4 +22,4 @@ SELECT format('REVOKE ALL ON DATABASE %1$I FROM PUBLIC; REVOKE ALL ON DATABASE %
 SELECT format('GRANT %s ON DATABASE %I TO %s%s;', privilege_type, :'staging',
     CASE WHEN grantee = 0 THEN 'PUBLIC' WHEN grantee = datdba THEN quote_ident(:'owner') ELSE quote_ident(pg_get_userbyid(grantee)) END,
     CASE WHEN is_grantable AND grantee <> datdba THEN ' WITH GRANT OPTION' ELSE '' END)
-  FROM pg_database, aclexplode(datacl) WHERE datname = current_database() ORDER BY grantee, privilege_type;
+  FROM pg_database, aclexplode(datacl) WHERE datname = current_database() AND pg_get_userbyid(grantee) <> 'naytife_migration' ORDER BY grantee, privilege_type;

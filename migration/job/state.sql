@@ -50,6 +50,21 @@ ALTER TABLE naytife_migration.state ADD COLUMN IF NOT EXISTS returned jsonb;
 ALTER TABLE naytife_migration.marker ADD COLUMN IF NOT EXISTS rolled_back timestamptz, ADD COLUMN IF NOT EXISTS rollback jsonb;
 -- When somebody ended the way back.
 ALTER TABLE naytife_migration.marker ADD COLUMN IF NOT EXISTS retain_ended timestamptz;
+-- An online run. `publisher`: it made, or was about to make, its role, publication and slots on the source, which must not stay. `change`: which rows changed while
+-- they were copied, by their keys as their columns' text; no key: all rows of the table.
+ALTER TABLE naytife_migration.state ADD COLUMN IF NOT EXISTS publisher text;
+CREATE TABLE IF NOT EXISTS naytife_migration.change (
+  target_database text NOT NULL,
+  relation text NOT NULL,
+  key jsonb,
+  number bigint GENERATED ALWAYS AS IDENTITY
+);
+-- Clients that come by the source's old name wait: `wanted` by the Job, `held` once the engine does it.
+ALTER TABLE naytife_migration.state ADD COLUMN IF NOT EXISTS clients text;
+-- A row while the target's server has not crashed since that database's copy was begun: a crash empties this table like all that are unlogged.
+CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.unbroken (
+  target_database text PRIMARY KEY
+);
 -- What was read on either side and is compared; emptied when the comparison is over.
 CREATE UNLOGGED TABLE IF NOT EXISTS naytife_migration.fact (
   target_database text NOT NULL,

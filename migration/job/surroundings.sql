@@ -11,7 +11,8 @@ SELECT 'warning', format('replication slot %s (%s%s) stays on the source: whoeve
 SELECT 'info', format('standbys that stream from the source (%s) stay with it', count(*)) FROM pg_stat_replication HAVING count(*) > 0;
 SELECT 'warning', format('the source has room for %s connections more, and the migration opens up to %s', free, :sessions), 'End clients of the source, lower migrationJobs, or do it when fewer are there.'
   FROM (SELECT current_setting('max_connections')::int - count(*) AS free FROM pg_stat_activity WHERE backend_type IN ('client backend', 'walsender')) AS room WHERE free < :sessions;
-SELECT 'info', format('wal_level is %s; whatever it is, the source is read-only from the freeze to the cut-over', current_setting('wal_level'));
+SELECT 'info', CASE current_setting('wal_level') WHEN 'logical' THEN 'wal_level is logical, so that with migrationMode online the application may write while the copy is made'
+    ELSE format('wal_level is %s, so that migrationMode online is not possible: the source is read-only from the freeze to the cut-over', current_setting('wal_level')) END;
 SELECT 'info', format('tables with neither a primary key nor a replica identity (%s), which are moved like any other and could not be followed by logical replication: %s%s', count(*), string_agg(name, ', ' ORDER BY name) FILTER (WHERE place <= 10), CASE WHEN count(*) > 10 THEN ', ...' ELSE '' END)
   FROM (SELECT c.oid::regclass::text AS name, row_number() OVER (ORDER BY c.oid::regclass::text) AS place FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p' AND c.oid >= 16384 AND n.nspname NOT LIKE 'pg\_toast%'

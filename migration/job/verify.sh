@@ -4,7 +4,6 @@
 # verify_sides SERVICE: compares the source with SERVICE (staging, or the target itself), and checks the latter's files. Fails with everything that was found.
 verify_sides() {
   local line lines versions
-  local -a found=()
   PROVED_FROM=$(source_position)
   choose_hash "$1"
   SOURCE_LOCALE=$(locale source)
@@ -13,16 +12,24 @@ verify_sides() {
   sql source -f "$SCRIPTS/collation.sql" >"$WORK/probe.sql"
   read_sides "$1"
   rm "$WORK/probe.sql"
+  if [[ $MIGRATION_MODE == online && $1 == staging ]]; then excuse_what_moves_on; fi
+  lines=$(sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/warnings.sql")
+  while read -r line; do [[ -z $line ]] || warn "$line"; done <<<"$lines"
+  versions=$(sql "$1" -c "SELECT json_object_agg(extname, extversion) FROM pg_extension")
+  caution_foreseen "$(kept_roles)" "$versions"
+  judge_sides "$1"
+}
+
+# judge_sides SERVICE: fails with everything in which the sides differ, as they were read.
+judge_sides() {
+  local line
+  local -a found=()
   SCHEMA_HASH=$(sha256sum <"$WORK/schema.target" | cut -d' ' -f1)
   same_schemas || found+=("the definitions differ (< source, > copy): $(schema_differences)")
   line=$(sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/differences.sql")
   [[ -z $line ]] || found+=("$line")
   line=$(sql target_admin -v target="$TARGET_DATABASE" <<<"SELECT left(string_agg(format('%s %s: %s', kind, name, value #>> '{}'), '; ' ORDER BY kind, name), 4000) FROM naytife_migration.fact WHERE target_database = :'target' AND side = 'check' AND value <> 'null';")
   [[ -z $line ]] || found+=("files of the copy are damaged: $line")
-  lines=$(sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/warnings.sql")
-  while read -r line; do [[ -z $line ]] || warn "$line"; done <<<"$lines"
-  versions=$(sql "$1" -c "SELECT json_object_agg(extname, extversion) FROM pg_extension")
-  caution_foreseen "$(kept_roles)" "$versions"
   if ((${#found[@]} > 0)); then
     # Or the next run would take the same copy again.
     if [[ $1 == staging ]]; then remember restored_position ""; fi
@@ -45,16 +52,19 @@ caution_foreseen() {
 }
 
 # read_sides SERVICE: the facts and the definitions of the source and of SERVICE, read anew. HASH says how rows are hashed, AMCHECK (1) whether SERVICE's
-# files are checked as well, probe.sql how text is probed, if it is there.
+# files are checked as well, probe.sql how text is probed, if it is there, ROWS whether all rows are read (whole) or those that changed since they were
+# (changed), in which case what was read of rows and text before stays.
 read_sides() {
   local side kept superusers began
   kept=$(kept_roles)
   superusers=$(sql source -c "SELECT json_agg(rolname) FROM pg_roles WHERE rolsuper")
-  sql target_admin -v target="$TARGET_DATABASE" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target';"
+  sql target_admin -v target="$TARGET_DATABASE" -v rows="$ROWS" <<<"DELETE FROM naytife_migration.fact WHERE target_database = :'target' AND (:'rows' = 'whole' OR kind NOT IN ('table', 'refreshed rows', 'text order', 'index order', 'letter case', 'character class', 'text search', 'unique text index') AND side <> 'check');"
   rm -rf "$WORK/facts"
   mkdir -p "$WORK/facts"
-  SOURCE_TABLE_BYTES=$(table_bytes source)
-  TARGET_TABLE_BYTES=$(table_bytes "$1")
+  if [[ $ROWS == whole ]]; then
+    SOURCE_TABLE_BYTES=$(table_bytes source)
+    TARGET_TABLE_BYTES=$(table_bytes "$1")
+  fi
   TO_READ=$((SOURCE_TABLE_BYTES + TARGET_TABLE_BYTES))
   if [[ $AMCHECK == 1 ]]; then TO_READ=$((TO_READ + $(sql "$1" -c "SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm', 't', 'i')"))); fi
   began=$(date +%s%N)
@@ -96,19 +106,22 @@ table_bytes() {
 # collect SERVICE KEPT SUPERUSERS: the facts of both sides into files: JOBS workers a side for the rows and, on the copy, for its files, and three for the rest.
 collect() {
   local side service worker children=() status=0 child
-  local -a reads
+  local -a reads snapshot
   for side in source target; do
     service=source
-    reads=(-f "$SCRIPTS/hashes.sql")
+    reads=(-f "$SCRIPTS/row-hash.sql" -f "$SCRIPTS/hashes.sql")
+    snapshot=("${IN_SNAPSHOT[@]}")
     if [[ $side == target ]]; then
       service=$1
+      snapshot=()
       if [[ $AMCHECK == 1 ]]; then reads+=(-f "$SCRIPTS/amcheck.sql"); fi
     fi
     for ((worker = 0; worker < JOBS; worker++)); do
-      sql "$service" -v workers="$JOBS" -v worker="$worker" -v hash="$HASH" "${reads[@]}" >"$WORK/facts/$side.$worker" &
+      if [[ $ROWS == changed ]]; then reads=(-f "$SCRIPTS/row-hash.sql" -f "$WORK/changed.$worker"); fi
+      sql "$service" "${snapshot[@]}" -v workers="$JOBS" -v worker="$worker" -v hash="$HASH" "${reads[@]}" >"$WORK/facts/$side.$worker" &
       children+=($!)
     done
-    sql "$service" -v side="$side" -v kept="$2" -v superusers="$3" -v owner="$TARGET_OWNER" -v run="$RUN" -f "$SCRIPTS/facts.sql" >"$WORK/facts/$side.facts" &
+    sql "$service" "${snapshot[@]}" -v side="$side" -v kept="$2" -v superusers="$3" -v owner="$TARGET_OWNER" -v run="$RUN" -f "$SCRIPTS/facts.sql" >"$WORK/facts/$side.facts" &
     children+=($!)
     # A probe that its server refuses is missing, which the comparison finds if the other side has it.
     if [[ -e $WORK/probe.sql ]]; then
@@ -130,7 +143,9 @@ verify_progress() {
 
 # schema SERVICE: the database's definition as text, without what must differ. docs/migration.md lists what is taken out and why.
 schema() {
-  pg_dump -d "service=$1" --schema-only --exclude-extension=pg_stat_statements --no-subscriptions --no-tablespaces --lock-wait-timeout=60000 |
+  local snapshot=()
+  if [[ $1 == source && ${#IN_SNAPSHOT[@]} -gt 0 ]]; then snapshot=(--snapshot="$SNAPSHOT"); fi
+  pg_dump -d "service=$1" "${snapshot[@]}" --schema-only --exclude-extension=pg_stat_statements --no-subscriptions --no-tablespaces --lock-wait-timeout=60000 |
     sed -E -e '/^-- Dumped (from|by) /d' -e '/^\\(un)?restrict /d' -e '/^-- Name: .*; Owner: /d' -e '/^ALTER (EVENT TRIGGER|FOREIGN DATA WRAPPER|PUBLICATION) .* OWNER TO .*;$/d' |
     awk -v major="$SOURCE_MAJOR" -f "$SCRIPTS/normalise.awk"
 }
@@ -147,7 +162,7 @@ check_owner() {
 
 verify() {
   begin verify
-  lock_large_objects
+  if [[ $MIGRATION_MODE == offline ]]; then lock_large_objects; fi
   verify_sides staging
   check_owner staging
   still_frozen

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
+import type { WalLevel } from "../../local/legacy/manifests";
 import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import { sharedCluster } from "./cluster";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
@@ -36,11 +37,13 @@ export interface MigrationFixture {
  * Makes both databases; the legacy one of `size`.
  *
  * @param parameters of the Cluster's PostgreSQL
+ * @param walLevel of the legacy database
  */
 export async function migrationFixture(
   name: string,
   size: string,
   parameters: Readonly<Record<string, string>> = {},
+  walLevel: WalLevel = "replica",
 ): Promise<MigrationFixture> {
   const namespace = `${name}-${Date.now().toString(36)}`;
   const storageClass = `${namespace}-local-path`;
@@ -101,7 +104,7 @@ export async function migrationFixture(
     }
   });
   const legacyTarget = { ...target, namespace };
-  await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage });
+  await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage, walLevel });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
   const settings: Settings = {
     kubeconfig: target.kubeconfig,
@@ -152,11 +155,13 @@ export async function migrationFixture(
  * Runs a program of this repository to its end, with no more in its environment than it is given.
  *
  * @param onLine sees each line that it says on stderr, as it says it
+ * @param kill ends it outright
  */
 export function runProgram(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
   onLine: (line: string) => void = () => undefined,
+  kill?: AbortSignal,
 ): Promise<Outcome> {
   const child = spawn(process.execPath, ["--import", "tsx", ...args], {
     cwd: path.join(__dirname, "../.."),
@@ -169,6 +174,7 @@ export function runProgram(
     errors += chunk.toString();
     for (const line of chunk.toString().split("\n")) onLine(line);
   });
+  kill?.addEventListener("abort", () => child.kill("SIGKILL"));
   return new Promise((resolve) => {
     child.on("close", (code) => {
       resolve({ code, output, errors });

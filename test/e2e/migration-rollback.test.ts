@@ -65,7 +65,16 @@ async function killJob(): Promise<void> {
   const run = job.spec?.template.spec?.containers[0]?.env?.find(({ name }) => name === "RUN")?.value;
   const processes = fs.readdirSync("/proc").filter((entry) => /^[0-9]+$/.test(entry) && runOf(entry) === run);
   if (run === undefined || processes.length === 0) throw new Error("the Job has no process on this machine");
-  for (const id of processes) process.kill(Number(id), "SIGKILL");
+  const ended = processes.filter((id) => {
+    try {
+      return process.kill(Number(id), "SIGKILL");
+    } catch (error) {
+      // One that the loss of another has ended meanwhile.
+      if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+      throw error;
+    }
+  });
+  if (ended.length === 0) throw new Error("the Job had ended before it could be killed");
 }
 
 /** Kills the Job, `after` milliseconds from the first line that matches. */

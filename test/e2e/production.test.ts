@@ -408,6 +408,8 @@ test.each(["staging", "production"] as const)(
       metadata: { ...small.metadata, name: "in-full-size" },
       spec: { ...small.spec, ...size!.spec, postgresql },
     });
+    // The API server fills in its default before it validates; kubectl validates by itself, and does not.
+    objects[objects.indexOf(small)] = { ...small, spec: { instances: 1, ...small.spec } };
     // In a namespace where they are new: this test's own Cluster would make it an update.
     const other = `dry-run-${of}`;
     await kubectl(cluster, ["create", "namespace", other]);

@@ -386,7 +386,9 @@ test("after a rollback applications are told of the old database, when the engin
     Buffer.from(text, "base64").toString(),
   ]);
   expect(Object.fromEntries(written)).toEqual(sourceConnection(settings, mockPassword));
-  expect(registrations.find(({ urn }) => urn === secret.parent)?.dependencies).toContain(engine.urn);
+  const size = program.get("kubernetes:postgresql.cnpg.io/v1:ClusterPatch");
+  expect(program.get("naytife:postgres:Growth").dependencies).toContain(engine.urn);
+  expect(registrations.find(({ urn }) => urn === secret.parent)?.dependencies).toContain(size.urn);
 });
 
 test("a wrong value stops it before anything is registered", async () => {

@@ -209,7 +209,29 @@ const refusals: [string, StackName, Record<string, string>, string[], string][] 
     "while migrationEnabled",
   ],
   ["a way back that is closed at once", "local", { migrationRetainDays: "-1" }, ["migrationRetainDays"], "365"],
+  ["a mode of the migration that is none", "local", { migrationMode: "live" }, ["migrationMode"], "offline or online"],
   ["no port", "local", { migrationSourcePort: "0" }, ["migrationSourcePort"], "65535"],
+  [
+    "an alias by which clients ask for another database",
+    "local",
+    { migrationAlias: "true", databaseName: "other" },
+    ["migrationAlias", "migrationSourceDatabase", "databaseName"],
+    "same database name",
+  ],
+  [
+    "an alias in another namespace",
+    "local",
+    { migrationAlias: "true", migrationSourceHost: "postgres.elsewhere.svc" },
+    ["migrationAlias", "migrationSourceHost", "namespace"],
+    "Service of this namespace",
+  ],
+  [
+    "a hold that PgBouncer would end",
+    "local",
+    { migrationHoldSeconds: "120" },
+    ["migrationHoldSeconds"],
+    "from 1 to 100",
+  ],
 ];
 
 test.each(refusals)("refuses %s", (_, stack, overrides, named, allowed) => {

@@ -89,9 +89,16 @@ describe("a stack's settings", () => {
         searchPath: ["naytife_schema", "public"],
       },
       image: "",
+      mode: "offline",
       jobs: 7,
       dump: { size: "10Gi", storageClass: "cnpg-oci-storage" },
       retainDays: 7,
+    });
+  });
+
+  test("say whether the application may write during the copy", async () => {
+    expect(await stackSettings({ ...choice, context: "oke", config: { migrationMode: "online" } })).toMatchObject({
+      mode: "online",
     });
   });
 
@@ -196,6 +203,19 @@ describe("status", () => {
     expect(heard).toMatchObject({ state: "stopped", phase: "preflight", why: { text: "no room", next: "grow" } });
   });
 
+  test("an online run that was killed left slots on the source, and what that means is said", async () => {
+    const record = {
+      ...nothing,
+      state: { ...state, publisher: "naytife_migration" },
+      phases: [phase("catch up", false)],
+    };
+    const answer = judge(record, silent);
+    expect(answer).toMatchObject({ state: "stopped", slots: true, source: "open" });
+    expect(words(answer, await settingsOf())).toMatch(
+      /naytife_migration_proof keep the source's WAL, which fills its disk/,
+    );
+  });
+
   test("a run that was killed left its source as the target remembers it", () => {
     const sealed = { ...state, source_freeze: "unset", source_sealed: "yes", dump: "naytifedb-r" };
     const volume = { name: "v", size: "10Gi", holdsBackup: false };
@@ -265,20 +285,31 @@ describe("a plan", () => {
 
   test("estimates by what it measured, and says how", () => {
     const found = planOf([fact("sizes", sizes), fact("measured", measured)]);
-    // 200 MB at 100 MB/s, twice; 50 MB of indexes, four times; 200 MB hashed at 50 MB/s.
-    expect(found.estimate?.seconds).toEqual({ copy: 4, index: 2, verify: 4 });
+    const fixed = found.estimate?.seconds?.fixed ?? NaN;
+    // 200 MB at 100 MB/s, five times; 50 MB of indexes, five times; 200 MB hashed at 50 MB/s, 1.7 times.
+    expect(found.estimate?.seconds).toEqual({ fixed, copy: 10, index: 2.5, verify: 6.8 });
     const text = render(found);
-    expect(text).toContain("copy 4 s, indexes 2 s, comparison 4 s: 10 s in all");
+    expect(text).toContain(
+      `about ${duration((fixed + 19.3) / 2)} to ${duration((fixed + 19.3) * 2)} from the freeze to the cut-over`,
+    );
+    expect(text).toContain("whatever the rows, copy 10 s, indexes 3 s, comparison 7 s\n");
     expect(text).toContain("By a sample of shop.orders: 50.0 MB came to the Job at 100.0 MB/s");
     expect(text).toContain("about 250.0 MB of WAL");
     expect(text).toMatch(/shop\.orders {3}150\.0 MB {2}40\.0 MB {2}about 1000\n/);
     expect(text).toMatch(/shop\.new {6}50\.0 MB {3}10\.0 MB {2}not counted yet\n/);
   });
 
-  test("does not guess at a database that is too small to be timed", () => {
+  test("tells the fixed costs of a database that is too small to be timed", () => {
+    const { estimate } = planOf([fact("sizes", { ...sizes, tables: 5e6 })]);
+    expect(estimate?.seconds).toMatchObject({ copy: 0, index: 0, verify: 0 });
+    expect(estimate?.seconds?.fixed).toBeGreaterThan(1);
+    expect(estimate?.how).toContain("No table is large enough to be timed");
+  });
+
+  test("does not guess where nothing could be timed", () => {
     const found = planOf([fact("sizes", sizes)]);
     expect(found.estimate?.seconds).toBeUndefined();
-    expect(render(found)).toMatch(/time {3}not estimated\n.*below 1 MB/);
+    expect(render(found)).toMatch(/time {3}not estimated\n.*No table could be timed/);
   });
 
   test("names the clients that the freeze will end", () => {

@@ -8,30 +8,13 @@ import { scramVerifier } from "../../migration/engine/scram";
 import { progress } from "../../migration/engine/settle";
 import { bytesOf, literal, readSettings, type Settings } from "../../migration/engine/settings";
 import { printer } from "../../migration/engine/terminal";
+import { exampleSettings } from "../migration-settings";
 
 const settings: Settings = {
-  kubeconfig: "",
-  context: "",
-  namespace: "naytife",
-  source: {
-    host: "postgres",
-    port: 5432,
-    database: "naytifedb",
-    user: "naytife",
-    secretName: "postgres-secret",
-    secretKey: "POSTGRES_PASSWORD",
-  },
-  target: {
-    cluster: "naytife-postgres",
-    database: "naytifedb",
-    owner: "naytife",
-    secretName: "cnpg-cluster-secret",
-    searchPath: ["naytife_schema", 'odd "one"'],
-  },
-  image: "",
+  ...exampleSettings,
+  target: { ...exampleSettings.target, searchPath: ["naytife_schema", 'odd "one"'] },
   jobs: 3,
   dump: { size: "10Gi", storageClass: "" },
-  retainDays: 7,
 };
 const run = {
   id: "run",
@@ -183,7 +166,23 @@ describe("the Job", () => {
     }
     const everything = JSON.stringify([manifest, configMap(settings)]);
     expect(everything).not.toContain("the-password");
-    expect(secret(settings, "the-password").stringData?.password).toBe("the-password");
+    expect(secret(settings, "the-password", "another").stringData?.password).toBe("the-password");
+  });
+
+  test("of an online migration gets a password of its own for the stream of changes, and its verifier; an offline one has none", () => {
+    const online = { ...settings, mode: "online" } as const;
+    const environment = (of: typeof settings) => job(of, run).spec?.template.spec?.containers[0]?.env ?? [];
+    expect(environment(online)).toContainEqual({ name: "MIGRATION_MODE", value: "online" });
+    for (const name of ["REPLICATION_PASSWORD", "REPLICATION_VERIFIER"]) {
+      const entry = environment(online).find((one) => one.name === name);
+      expect(entry?.value).toBeUndefined();
+      expect(entry?.valueFrom?.secretKeyRef?.name).toBe("naytife-postgres-migration");
+      expect(environment(settings).some((one) => one.name === name)).toBe(false);
+    }
+    const { stringData } = secret(online, "the-password", "another");
+    expect(stringData).toMatchObject({ password: "the-password", replicationPassword: "another" });
+    expect(stringData?.replicationVerifier).toMatch(/^SCRAM-SHA-256\$4096:/);
+    expect(Object.keys(secret(settings, "the-password", "another").stringData ?? {})).toEqual(["username", "password"]);
   });
 
   test("of a plan needs no volume and no signing key, writes to none, and goes by itself", () => {
