@@ -143,7 +143,7 @@ export async function makeSource(ground: Ground, shape: ShapeName, size: string)
       namespaceManifest(namespace),
       secretManifest(namespace, "a-password-of-the-bench"),
       serviceManifest(namespace),
-      deploymentManifest(namespace, cluster.legacyImage),
+      deploymentManifest(namespace, cluster.legacyImage, "replica"),
     ]) {
       await createIfAbsent(api, manifest);
     }
@@ -256,7 +256,7 @@ export async function untilSafe({ kubernetes, instances }: Ground): Promise<numb
   }
 }
 
-/** Takes the target and all that a move left away, volumes included, and lets the disk come to rest. */
+/** Takes the target and all that a move left away, volumes included. */
 export async function clear(ground: Ground): Promise<void> {
   const { api, namespace } = ground;
   await kubectl(ground, ["delete", "cluster.postgresql.cnpg.io", targetNames.cluster, "--ignore-not-found", "--wait"]);
@@ -273,6 +273,14 @@ export async function clear(ground: Ground): Promise<void> {
   }
   // A migration that did not come to its end may have left it sealed.
   await openSource(ground);
-  await podQuery(api, namespace, "CHECKPOINT");
+}
+
+/** Gives every move the same start: the source is in the cache, nothing waits to be written on either side. */
+export async function levelled({ api, namespace, kubernetes }: Ground, target: boolean): Promise<void> {
+  // Relative to the server's data directory. What vacuum takes away meanwhile need not be read.
+  const read = "cat >/dev/null; find base -type f -exec cat {} + >/dev/null 2>&1; true";
+  for (const statement of [`COPY (SELECT) TO PROGRAM '${read}'`, "CHECKPOINT"])
+    await podQuery(api, namespace, statement, "postgres");
+  if (target) await kubernetes.control("CHECKPOINT");
   await run("sync", []);
 }

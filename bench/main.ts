@@ -7,24 +7,26 @@ import { parseSize } from "../local/legacy/plan";
 import { step } from "../local/progress";
 import { benchmark, type BenchOptions } from "./migration";
 import { render } from "./render";
-import { type Results, shapeNames, wayNames } from "./results";
+import { type Results, shapeNames, type Sizes, wayNames } from "./results";
 
 const usage = `npm run bench -- COMMAND [OPTIONS]
 
   migration    moves the same data by every way, each into a target of its own, on an embedded cluster of its own
                  --size 250MB         of each shape, 10MB to 10GB
-                 --shape all          ${shapeNames.join(", ")} or all; several with commas
+                 --shape all          ${shapeNames.join(", ")} or all; several with commas, one of another
+                                      size as dominant=1GB
                  --runs 3
                  --ways ${wayNames.join(",")}
                  --instances 3        of the target
                  --jobs 2             of the migration, and of the ways that take such a number
                  --minutes 480        after so many no further measurement is begun
-                 --out FILE           the results, as JSON; default: bench/results/<time>.json
+                 --out FILE           the results, as JSON; default: bench/results/<time>.json; where it is there already,
+                                      the run that it is of goes on
                  --name bench         the embedded cluster: one of this name is taken down first, and in the end
   render FILE  writes docs/benchmarks.md from results
                  --out FILE           instead of docs/benchmarks.md
 
-What is interrupted is taken away. What was measured by then stays in the results.
+What is interrupted is taken away. What was measured by then stays in the results, and the same command with --out goes on from there.
 `;
 
 class UsageError extends Error {}
@@ -57,13 +59,11 @@ export function asked(args: readonly string[], now: Date): Asked {
     return { command, file, out: values.out ?? join(__dirname, "..", "docs", "benchmarks.md") };
   }
   if (command !== "migration" || file !== undefined) throw new UsageError("Say one command.");
-  parseSize(values.size);
   return {
     command,
     options: {
       name: values.name,
-      size: values.size,
-      shapes: values.shape === "all" ? shapeNames : listOf("shape", values.shape, shapeNames),
+      sizes: sizesOf(values.shape === "all" ? shapeNames.join(",") : values.shape, values.size),
       ways: listOf("ways", values.ways, wayNames),
       runs: atLeastOne("runs", values.runs),
       instances: atLeastOne("instances", values.instances),
@@ -81,6 +81,16 @@ function parsed(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** The shapes and their sizes, from `many,dominant=1GB`. */
+function sizesOf(text: string, size: string): Sizes {
+  const sizes = text.split(",").map((each) => {
+    const [name = "", own = size] = each.split("=");
+    parseSize(own);
+    return [listOf("shape", name, shapeNames)[0], own] as const;
+  });
+  return Object.fromEntries(sizes) as Sizes;
 }
 
 function listOf<Name extends string>(option: string, text: string, known: readonly Name[]): Name[] {

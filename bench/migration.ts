@@ -1,7 +1,9 @@
-/** The benchmark of the migration: every way on the same data in the same run, in an order that turns, with both sides compared after each. */
-import { cpus, release, totalmem } from "node:os";
+/** The benchmark of the migration: every way on the same data in turn, in an order that changes from run to run, with both sides compared after each. */
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { cpus, release, totalmem } from "node:os";
 import { dirname } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { Values } from "../config";
 import { down, up, type EmbeddedCluster } from "../local/kubernetes/cluster";
 import { findProgram } from "../local/kubernetes/preflight";
 import { podQuery } from "../local/legacy/cluster";
@@ -15,13 +17,14 @@ import {
   clusterManifest,
   createCluster,
   groundOf,
+  levelled,
   makeSource,
   prepare,
   production,
   untilReady,
   type Ground,
 } from "./ground";
-import type { Measurement, Outcome, Results, ShapeName, WayName } from "./results";
+import type { Measurement, Outcome, Results, ShapeName, Sizes, WayName } from "./results";
 import { orderOf } from "./statistics";
 import { cnpgImport } from "./ways/import";
 import { ours } from "./ways/ours";
@@ -31,15 +34,14 @@ import type { Way } from "./ways/way";
 export interface BenchOptions {
   /** Name of the embedded cluster, which is the bench's own. */
   readonly name: string;
-  readonly size: string;
-  readonly shapes: readonly ShapeName[];
+  readonly sizes: Sizes;
   readonly ways: readonly WayName[];
   readonly runs: number;
   readonly instances: number;
   readonly jobs: number;
   /** After so many no further measurement is begun. */
   readonly minutes: number;
-  /** Where the results go, written anew after each measurement. */
+  /** Where the results go, written anew after each measurement. Where it is there, its run goes on. */
   readonly out: string;
   /** The arguments, as they were given. */
   readonly command: string;
@@ -62,6 +64,57 @@ export async function benchmark(options: BenchOptions): Promise<Results> {
 /** Every shape, run and way, in turn; what is measured is written down at once. */
 async function measureAll(cluster: EmbeddedCluster, options: BenchOptions): Promise<Results> {
   const deadline = Date.now() + options.minutes * 60_000;
+  const { runs, instances, jobs } = options;
+  const values = (shape: ShapeName) => production(cluster, `bench-${shape}`, instances, jobs, cpus().length);
+  const fresh = await heading(cluster, options, values("dominant"));
+  let results = (await begun(options.out, fresh)) ?? fresh;
+  const keep = async (more: Partial<Results>) => {
+    results = { ...results, ...more };
+    await mkdir(dirname(options.out), { recursive: true });
+    await writeFile(`${options.out}.partial`, `${JSON.stringify(results, null, 2)}\n`);
+    await rename(`${options.out}.partial`, options.out);
+  };
+  const left = missing(results);
+  const clock = new Clock(left.length);
+  let ground: Ground | undefined;
+  await prepare(cluster);
+  for (const { shape, run: turn, way, place } of left) {
+    if (Date.now() > deadline) {
+      step(`${options.minutes} minutes are over: no further measurement is begun`);
+      return results;
+    }
+    if (ground?.namespace !== values(shape).namespace) {
+      ground = groundOf(cluster, values(shape));
+      const facts = await makeSource(ground, shape, options.sizes[shape] ?? "");
+      const [server] = await podQuery(ground.api, ground.namespace, "SHOW server_version");
+      const version = { "PostgreSQL, source": server?.[0] ?? "" };
+      const others = results.shapes.filter((one) => one.shape !== shape);
+      await keep({ shapes: [...others, facts], versions: { ...results.versions, ...version } });
+    }
+    const here = ground;
+    const began = Date.now();
+    const named = `${shape}, run ${turn} of ${runs}, ${way}`;
+    const told = await during(`${named} (${clock.left()})`, () => attempt(here, ways[way]));
+    const outcome: Outcome = {
+      shape,
+      way,
+      run: turn,
+      place,
+      ...(told.failure === undefined ? {} : { failure: told.failure }),
+      ...(told.measurement === undefined ? {} : { measurement: told.measurement }),
+      seconds: (Date.now() - began) / 1000,
+    };
+    clock.count(outcome.seconds);
+    step(`${named}: ${inWords(outcome)}`);
+    const version = told.version === undefined ? {} : { "PostgreSQL, target": told.version };
+    await keep({ outcomes: [...results.outcomes, outcome], versions: { ...results.versions, ...version } });
+  }
+  await keep({ ended: results.ended ?? new Date().toISOString() });
+  return results;
+}
+
+/** Results without any outcome. */
+async function heading(cluster: EmbeddedCluster, options: BenchOptions, values: Values): Promise<Results> {
   const absent: { way: WayName; why: string }[] = [];
   for (const way of options.ways) {
     const why = await ways[way].absent?.();
@@ -70,99 +123,76 @@ async function measureAll(cluster: EmbeddedCluster, options: BenchOptions): Prom
     step(`${way}: ${why}`);
   }
   const present = options.ways.filter((way) => !absent.some((one) => one.way === way));
-  const { size, shapes, runs, instances, jobs } = options;
-  const cores = cpus().length;
-  await prepare(cluster);
-  const values = (shape: ShapeName) => production(cluster, `bench-${shape}`, instances, jobs, cores);
-  const clock = new Clock(shapes.length * runs * present.length);
-  const { memory, cpuLimit } = values("dominant");
-  let results: Results = {
+  const { sizes, runs, instances, jobs } = options;
+  return {
     began: new Date().toISOString(),
     command: options.command,
     commit: (await run("git", ["describe", "--always", "--dirty"], { cwd: root })).trim(),
     machine: {
-      cores,
+      cores: cpus().length,
       processor: cpus()[0]?.model ?? "unknown",
       memoryBytes: totalmem(),
       system: `Linux ${release()}, one node of embedded Kubernetes`,
     },
     versions: { "Node.js": process.version, ...(await versionsOf(cluster, present)) },
-    size,
+    sizes,
+    ways: present,
     runs,
     instances,
     jobs,
-    instance: { memory, cpu: cpuLimit, parameters: groundOf(cluster, values("dominant")).target.parameters },
+    instance: { memory: values.memory, cpu: values.cpuLimit, parameters: groundOf(cluster, values).target.parameters },
     absent,
     shapes: [],
     outcomes: [],
   };
-  const keep = async (more: Partial<Results>) => {
-    results = { ...results, ...more };
-    await mkdir(dirname(options.out), { recursive: true });
-    await writeFile(`${options.out}.partial`, `${JSON.stringify(results, null, 2)}\n`);
-    await rename(`${options.out}.partial`, options.out);
-  };
-  const grounds = new Map<ShapeName, Ground>();
-  for (const shape of shapes) {
-    const ground = groundOf(cluster, values(shape));
-    grounds.set(shape, ground);
-    const facts = await makeSource(ground, shape, size);
-    const [server] = await podQuery(ground.api, ground.namespace, "SHOW server_version");
-    const version = { "PostgreSQL, source": server?.[0] ?? "" };
-    await keep({ shapes: [...results.shapes, facts], versions: { ...results.versions, ...version } });
-  }
-  // Every shape once before any twice: a run that is broken off, or out of time, has something of all.
-  for (let turn = 1; turn <= runs; turn++) {
-    for (const [shape, ground] of grounds) {
-      for (const [index, way] of orderOf(present, turn).entries()) {
-        if (Date.now() > deadline) {
-          step(`${options.minutes} minutes are over: no further measurement is begun`);
-          await keep({ ended: new Date().toISOString() });
-          return results;
-        }
-        const began = Date.now();
-        const named = `${shape}, run ${turn} of ${runs}, ${way}`;
-        const told = await during(`${named} (${clock.left()})`, () => attempt(ground, ways[way]));
-        const outcome: Outcome = {
-          shape,
-          way,
-          run: turn,
-          place: index + 1,
-          ...(told.failure === undefined ? {} : { failure: told.failure }),
-          ...(told.measurement === undefined ? {} : { measurement: told.measurement }),
-          seconds: (Date.now() - began) / 1000,
-        };
-        clock.count(outcome.seconds);
-        step(`${named}: ${inWords(outcome)}`);
-        const version = told.version === undefined ? {} : { "PostgreSQL, target": told.version };
-        await keep({ outcomes: [...results.outcomes, outcome], versions: { ...results.versions, ...version } });
-      }
-    }
-  }
-  await keep({ ended: new Date().toISOString() });
-  return results;
 }
 
-/** One measurement on a target of its own. */
+/** The results that `file` has by now. @throws Error where they are of another run, which is left as it is */
+async function begun(file: string, fresh: Results): Promise<Results | undefined> {
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const found = JSON.parse(text) as Results;
+  const differing = (["commit", "machine", "sizes", "ways", "runs", "instances", "jobs", "instance"] as const).filter(
+    (field) => !isDeepStrictEqual(found[field], fresh[field]),
+  );
+  if (differing.length === 0) return found;
+  throw new Error(
+    `${file} has results of another run (other: ${differing.join(", ")}). It was left as it is. Give another --out.`,
+  );
+}
+
+/** What is to be measured still: shape after shape, in each the ways in turn, so that what is compared lies close together in time. */
+export function missing({ sizes, runs, ways, outcomes }: Pick<Results, "sizes" | "runs" | "ways" | "outcomes">) {
+  const shapes = Object.keys(sizes) as ShapeName[];
+  return shapes.flatMap((shape) =>
+    Array.from({ length: runs }, (_, index) => index + 1).flatMap((run) =>
+      orderOf(ways, run)
+        .map((way, index) => ({ shape, run, way, place: index + 1 }))
+        .filter(({ way }) => !outcomes.some((one) => one.shape === shape && one.run === run && one.way === way)),
+    ),
+  );
+}
+
+/** One measurement on a target of its own, which is gone afterwards. */
 async function attempt(
   ground: Ground,
   way: Way,
 ): Promise<{ measurement?: Measurement; failure?: string; version?: string }> {
-  let version: string | undefined;
   try {
-    await clear(ground);
     const began = Date.now();
     if (way.begins !== "none") {
       await createCluster(ground, clusterManifest(ground, way.begins));
       await untilReady(ground, way.begins === "full" ? ground.instances : 1);
     }
     const cluster = way.begins === "none" ? 0 : (Date.now() - began) / 1000;
+    await levelled(ground, way.begins !== "none");
     const moved = await way.move(ground);
-    version = await ground.kubernetes.control("SHOW server_version");
-    return { measurement: { cluster, ...moved }, version };
+    return { measurement: { cluster, ...moved }, version: await ground.kubernetes.control("SHOW server_version") };
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
-    return { failure: failure.slice(0, 1000), ...(version === undefined ? {} : { version }) };
+    return { failure: failure.slice(0, 1000) };
+  } finally {
+    await clear(ground);
   }
 }
 

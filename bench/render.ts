@@ -57,7 +57,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 /** The whole page. */
 export function render(results: Results): string {
-  const { machine, instance, runs, instances, jobs, size, versions, shapes } = results;
+  const { machine, instance, runs, instances, jobs, versions, shapes } = results;
   const begun = results.ended === undefined ? `${results.began}, broken off` : `${results.began} to ${results.ended}`;
   return `# Benchmarks of the migration
 
@@ -110,7 +110,7 @@ ${losses(results)}
 
 ## Not measured
 
-${notMeasured(results, size)}
+${notMeasured(results)}
 `;
 }
 
@@ -256,8 +256,8 @@ function plain(text: string): string {
     .slice(0, 400);
 }
 
-function notMeasured(results: Results, size: string): string {
-  const planned = results.shapes.length * results.runs * waysOf(results).length;
+function notMeasured(results: Results): string {
+  const planned = Object.keys(results.sizes).length * results.runs * results.ways.length;
   return [
     ...results.absent.map(({ way, why }) => `- ${titles[way]}: ${why}.`),
     ...(results.outcomes.length < planned
@@ -270,7 +270,7 @@ function notMeasured(results: Results, size: string): string {
           `- At least three runs: there ${results.runs === 1 ? "is one" : `are ${results.runs}`}, so the spread says little.`,
         ]
       : []),
-    `- Other sizes than about ${size} of each shape. All of it fits into this machine's memory: the source is read from the cache.`,
+    `- Other sizes than these. All of it fits into this machine's memory: the source is read from the cache.`,
     "- Several machines, several disks, a network between source and target, archiving, backups, synchronous replication, a source that is in use.",
     "- The online way (`wal_level=logical`).",
   ].join("\n");

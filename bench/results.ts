@@ -6,6 +6,9 @@ export type WayName = (typeof wayNames)[number];
 export const shapeNames = ["dominant", "many", "toast", "indexes", "legacy"] as const;
 export type ShapeName = (typeof shapeNames)[number];
 
+/** How much of which shape, as it was asked for. */
+export type Sizes = Readonly<Partial<Record<ShapeName, string>>>;
+
 /** Both sides compared, read by the bench itself: rows and an order-free hash of each table, and what belongs to tables. */
 export interface Parity {
   readonly equal: boolean;
@@ -67,14 +70,16 @@ export interface Machine {
 export interface Results {
   /** ISO 8601. */
   readonly began: string;
+  /** When the last measurement of all was made; not there where some are missing. */
   readonly ended?: string;
-  /** The arguments of the command. */
+  /** The arguments of the command that began it. */
   readonly command: string;
   /** Of this repository. */
   readonly commit: string;
   readonly machine: Machine;
   readonly versions: Readonly<Record<string, string>>;
-  readonly size: string;
+  readonly sizes: Sizes;
+  readonly ways: readonly WayName[];
   readonly runs: number;
   readonly instances: number;
   readonly jobs: number;
@@ -84,7 +89,7 @@ export interface Results {
     readonly cpu: string;
     readonly parameters: Readonly<Record<string, string>>;
   };
-  /** What was asked for and is not here. */
+  /** What was asked for and is not here; `ways` has the others. */
   readonly absent: readonly { readonly way: WayName; readonly why: string }[];
   readonly shapes: readonly ShapeFacts[];
   readonly outcomes: readonly Outcome[];

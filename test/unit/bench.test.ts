@@ -1,6 +1,7 @@
 import { asked } from "../../bench/main";
 import { readLog } from "../../bench/errand";
 import { production } from "../../bench/ground";
+import { missing } from "../../bench/migration";
 import { parityOf } from "../../bench/parity";
 import { render } from "../../bench/render";
 import type { Measurement, Outcome, Results, WayName } from "../../bench/results";
@@ -37,7 +38,8 @@ const results: Results = {
   commit: "abc1234",
   machine: { cores: 2, processor: "a processor", memoryBytes: 8e9, system: "Linux 6" },
   versions: { "PostgreSQL, source": "15.20", "PostgreSQL, target": "17.10" },
-  size: "50MB",
+  sizes: { dominant: "50MB" },
+  ways: ["ours", "pipe", "parallel", "import", "ceiling"],
   runs: 3,
   instances: 3,
   jobs: 2,
@@ -64,6 +66,23 @@ describe("statistics", () => {
   test("each way comes first once before one does again", () => {
     expect([1, 2, 3, 4].map((run) => orderOf(["a", "b", "c"], run).join(""))).toEqual(["abc", "bca", "cab", "abc"]);
   });
+});
+
+test("what is missing: each shape to its end, each run's ways in another order, nothing twice", () => {
+  const wanted = { sizes: { many: "10MB", toast: "10MB" }, ways: ["ours", "pipe"], runs: 2 } as const;
+  const all = missing({ ...wanted, outcomes: [] });
+  expect(all.map(({ shape, run, way, place }) => `${shape} ${run} ${way} ${place}`)).toEqual([
+    "many 1 ours 1",
+    "many 1 pipe 2",
+    "many 2 pipe 1",
+    "many 2 ours 2",
+    "toast 1 ours 1",
+    "toast 1 pipe 2",
+    "toast 2 pipe 1",
+    "toast 2 ours 2",
+  ]);
+  const done = all.slice(0, 3).map((one) => ({ ...one, seconds: 1 }));
+  expect(missing({ ...wanted, outcomes: done })).toEqual(all.slice(3));
 });
 
 describe("parity", () => {
@@ -186,13 +205,19 @@ describe("the command line", () => {
 
   test("has the defaults of the issue", () => {
     const said = asked(["migration"], now);
-    expect(said).toMatchObject({ command: "migration", options: { size: "250MB", runs: 3, instances: 3, jobs: 2 } });
-    expect(said.command === "migration" && said.options.shapes).toHaveLength(5);
+    expect(said).toMatchObject({ command: "migration", options: { runs: 3, instances: 3, jobs: 2 } });
+    expect(said.command === "migration" && Object.values(said.options.sizes)).toEqual(Array(5).fill("250MB"));
+  });
+
+  test("a shape may have a size of its own", () => {
+    const said = asked(["migration", "--size", "200MB", "--shape", "dominant=1GB,many"], now);
+    expect(said).toMatchObject({ options: { sizes: { dominant: "1GB", many: "200MB" } } });
   });
 
   test.each([
     [["migration", "--shape", "round"], "--shape"],
     [["migration", "--ways", "ours,walk"], '"walk"'],
+    [["migration", "--shape", "many=much"], "not a size"],
     [["migration", "--runs", "0"], "--runs"],
     [["migration", "--size", "much"], "not a size"],
     [["walk"], "one command"],
