@@ -1,6 +1,6 @@
 /** Runs one of the scripts in ways/ as a Job in the cluster, in the target's operand image, as the migration's own Job runs. */
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { names as targetNames } from "../components/names";
 import { createIfAbsent } from "../local/legacy/cluster";
@@ -29,12 +29,12 @@ export interface Errand {
 /** The scripts, and what the migration compares by. */
 async function files(): Promise<Record<string, string>> {
   const ways = join(__dirname, "ways");
-  const scripts = (await readdir(ways)).filter((file) => /\.(sh|sql)$/.test(file));
-  const texts = await Promise.all(
-    scripts.map(async (file) => [file, await readFile(join(ways, file), "utf8")] as const),
+  const scripts = (await readdir(ways)).filter((file) => /\.(sh|sql)$/.test(file)).map((file) => join(ways, file));
+  const job = join(__dirname, "..", "migration", "job");
+  const paths = [...scripts, join(job, "row-hash.sql"), join(job, "hashes.sql")];
+  return Object.fromEntries(
+    await Promise.all(paths.map(async (path) => [basename(path), await readFile(path, "utf8")] as const)),
   );
-  const hashes = await readFile(join(__dirname, "..", "migration", "job", "hashes.sql"), "utf8");
-  return { ...Object.fromEntries(texts), "hashes.sql": hashes };
 }
 
 /** What a script printed: `at STEP SECONDS`, `fact …`, `complaint …`. */
@@ -110,8 +110,8 @@ export async function errand(
                 password("SOURCE_PASSWORD", sourceNames.secret, "POSTGRES_PASSWORD"),
                 password("TARGET_PASSWORD", `${targetNames.cluster}-superuser`, "password"),
               ],
-              // The migration's own.
-              resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } },
+              // Four times the migration's own: pgcopydb and what lies in the page cache of a dump shall not be held back by it.
+              resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "2Gi" } },
               volumeMounts: [
                 { name: "scripts", mountPath: "/bench", readOnly: true },
                 { name: "target-ca", mountPath: "/target-ca", readOnly: true },
@@ -141,13 +141,16 @@ export async function errand(
     state = await jobState(api, namespace, name);
   }
   const log = await jobLog(api, namespace, name);
+  const { items } = await api.core.listNamespacedPod({ namespace, labelSelector: `job-name=${name}` });
+  const end = items[0]?.status?.containerStatuses?.[0]?.state?.terminated;
   await deleteJob(api, namespace, name);
   if (state !== "succeeded") {
     const told = log
       .trimEnd()
       .split("\n")
       .filter((line) => !line.startsWith("fact "));
-    throw new Error(`${script} failed: ${told.slice(-6).join(" | ")}`);
+    const how = `${end?.reason ?? "no pod"}, exit status ${end?.exitCode ?? "unknown"}`;
+    throw new Error(`${script} failed (${how}): ${told.slice(-6).join(" | ")}`);
   }
   return readLog(log);
 }
