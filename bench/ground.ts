@@ -105,6 +105,7 @@ export function groundOf(cluster: EmbeddedCluster, values: Values): Ground {
       schemas: values.databaseSchemas,
       searchPath: values.databaseSearchPath,
       parameters: postgresqlParameters(values),
+      archive: undefined,
     },
   };
 }
@@ -222,7 +223,7 @@ export async function untilReady({ kubernetes, settings }: Ground, instances: nu
     if (Date.now() > deadline) throw new Error(`the Cluster had no ready instance within ${patience / 60_000} minutes`);
     await sleep(300);
   }
-  await settle(settings, instances, () => undefined);
+  await settle(settings, { instances, backup: undefined }, () => undefined);
 }
 
 /** Brings a lone instance's Cluster to its full size, as migration/growth.ts does. */

@@ -124,7 +124,7 @@ test("a bucket is made, and its lifecycle rules once their permission has reache
   expect(run.operations).toMatchObject(everything("create"));
   // The stand-in refused them at first.
   expect(run.log).toMatch(/backups-lifecycle.*\n?.*retrying create due to on-error hook/);
-  expect(run.outputs).toMatchObject({
+  expect(await engine.outputs()).toMatchObject({
     destinationPath: "s3://backups/tests",
     endpointUrl: "https://axexample.compat.objectstorage.us-phoenix-1.oraclecloud.com",
   });
