@@ -118,7 +118,9 @@ async function stop(scene: Scene, then: () => Promise<void>): Promise<() => void
 async function standing(scene: Scene): Promise<GoOn> {
   const sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'naytife\\_migration %'";
   const goOn = await stop(scene, async () => {
-    for (let quiet = 0; quiet < 3; await sleep(100)) {
+    let quiet = 0;
+    while (quiet < 3) {
+      await sleep(100);
       quiet = (await scene.target(sessions)) === "0" ? quiet + 1 : 0;
     }
   });
