@@ -4,6 +4,7 @@ import { isNotFound } from "../../local/legacy/cluster";
 import { tool } from "../../local/toolchain/toolchain";
 import { objectNames } from "../../migration/engine/manifests";
 import { jobProcesses } from "../e2e/migration-fixture";
+import { until } from "../e2e/kubectl";
 import type { Boundary, Kill } from "./plan";
 import type { Scene } from "./scene";
 import { targetAnswers } from "./strike";
@@ -118,14 +119,30 @@ async function stop(scene: Scene, then: () => Promise<void>): Promise<() => void
 async function standing(scene: Scene): Promise<GoOn> {
   const sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'naytife\\_migration %'";
   const goOn = await stop(scene, async () => {
-    for (let quiet = 0; quiet < 3; await sleep(100)) {
+    let quiet = 0;
+    while (quiet < 3) {
+      await sleep(100);
       quiet = (await scene.target(sessions)) === "0" ? quiet + 1 : 0;
     }
   });
   return async () => {
     await targetAnswers(scene);
+    await serviceLeadsThere(scene);
     goOn();
   };
+}
+
+/** Waits until the target can be reached as the Job does it: its Service leads to a pod that is ready, which comes after the server answers. */
+function serviceLeadsThere({ fixture }: Scene): Promise<true> {
+  const isReady = ["exec", "deploy/postgres", "--", "pg_isready", "--host", "naytife-postgres-rw", "--timeout", "2"];
+  let times = 0;
+  return until("the target's Service", 180, async () => {
+    times = await fixture.k(...isReady).then(
+      () => times + 1,
+      () => 0,
+    );
+    return times >= 3 ? true : undefined;
+  });
 }
 
 /** With the transaction under way, the Job is stopped; the transaction commits. */

@@ -40,6 +40,13 @@ export interface MigrationFixture {
   readonly takeDown: () => Promise<void>;
 }
 
+/** Where a fixture is made, if not on the shared cluster with volumes of the node's disk. */
+export interface Place {
+  readonly cluster: EmbeddedCluster;
+  readonly targetStorage: Settings["dump"];
+  readonly dumpStorage: Settings["dump"];
+}
+
 /** What a stack tells the engine whose names are the defaults, with the dump on a volume of this StorageClass. */
 export function settingsOf(where: Target & { readonly namespace: string }, storageClass: string): Settings {
   return {
@@ -51,13 +58,6 @@ export function settingsOf(where: Target & { readonly namespace: string }, stora
     jobs: 2,
     dump: { size: "1Gi", storageClass },
   };
-}
-
-/** Where a fixture is made, if not on the shared cluster with volumes of the node's disk. */
-export interface Place {
-  readonly cluster: EmbeddedCluster;
-  readonly targetStorage: Settings["dump"];
-  readonly dumpStorage: Settings["dump"];
 }
 
 /**
@@ -134,10 +134,8 @@ export async function migrationFixture(
   const legacyTarget = { ...target, namespace };
   await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage, walLevel });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
-  const settings: Settings = {
-    ...settingsOf(legacyTarget, storageClass),
-    ...(place !== undefined && { dump: place.dumpStorage }),
-  };
+  const made = settingsOf(legacyTarget, storageClass);
+  const settings = place === undefined ? made : { ...made, dump: place.dumpStorage };
   return {
     target,
     namespace,
@@ -157,6 +155,16 @@ export async function migrationFixture(
       await kubectl(target, ["delete", "storageclass", storageClass]);
     },
   };
+}
+
+/** A program that runs. */
+export interface Running {
+  readonly outcome: Promise<Outcome>;
+  /** When nothing of it is left. */
+  readonly ended: Promise<void>;
+  readonly end: (signal: NodeJS.Signals) => void;
+  /** Reads no more of what it says, as when whoever started it is gone: that is its outcome, whatever it does then. */
+  readonly leave: () => void;
 }
 
 /** Applies the Pooler as the program does; {@link poolerRuns} waits for it. */
@@ -190,16 +198,6 @@ export async function poolerRuns({ k }: MigrationFixture): Promise<void> {
   const pool = "deployment/naytife-postgres-pooler";
   await until("the pooler's Deployment", 60, () => k("get", pool, "-o", "name").catch(() => undefined));
   await k("rollout", "status", pool, "--timeout=120s");
-}
-
-/** A program that runs. */
-export interface Running {
-  readonly outcome: Promise<Outcome>;
-  /** When nothing of it is left. */
-  readonly ended: Promise<void>;
-  readonly end: (signal: NodeJS.Signals) => void;
-  /** Reads no more of what it says, as when whoever started it is gone: that is its outcome, whatever it does then. */
-  readonly leave: () => void;
 }
 
 /**
