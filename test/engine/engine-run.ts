@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { PluginName } from "../../local/engine/plugins";
 import { openProgram } from "../../local/engine/stack";
 
 /** What one `up`, `refresh` or `preview` did. */
@@ -23,7 +24,8 @@ export class EngineRun {
     private readonly stack: Stack,
   ) {}
 
-  static async open(): Promise<EngineRun> {
+  /** @param plugins Default: those that every stack needs. */
+  static async open(plugins?: readonly PluginName[]): Promise<EngineRun> {
     const directory = mkdtempSync(join(tmpdir(), "naytife-engine-"));
     const { stack } = await openProgram({
       stackName: "test",
@@ -31,12 +33,13 @@ export class EngineRun {
       program: () => Promise.resolve({}),
       workDirectory: join(directory, "workspace"),
       backend: pathToFileURL(join(directory, "backend")).href,
+      ...(plugins === undefined ? {} : { plugins }),
     });
     return new EngineRun(directory, stack);
   }
 
   /** Brings the stack to what the program says. Never throws for a failed update: look at `error`. */
-  up(program: PulumiFn, options: { refresh?: boolean } = {}): Promise<Run> {
+  up(program: PulumiFn, options: { refresh?: boolean; exclude?: string[] } = {}): Promise<Run> {
     return this.run(async (onEvent, onOutput) => {
       const { outputs } = await this.stack.up({ program, onEvent, onOutput, color: "never", ...options });
       return Object.fromEntries(Object.entries(outputs).map(([name, { value }]) => [name, value as unknown]));
