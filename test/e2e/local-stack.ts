@@ -40,7 +40,7 @@ export class LocalStack {
       stack: "local",
       stateDirectory: this.scratch,
       backend: pathToFileURL(join(this.scratch, backend)).href,
-      // backup.test.ts has the backups.
+      // backup.test.ts has backups; here they would only take time.
       config: { ...(await localStackConfig(this.cluster)), backupStore: "none", ...this.config, ...config },
     });
   }
