@@ -48,6 +48,10 @@ export interface ClusterSpec {
     podAntiAffinityType?: "required" | "preferred";
   };
   certificates: { serverAltDNSNames: string[] };
+  monitoring?: {
+    customQueriesConfigMap: { name: pulumi.Input<string>; key: string }[];
+    tls: { enabled: boolean };
+  };
 }
 
 /** How many replicas must confirm a commit. */
@@ -110,6 +114,11 @@ export interface ClusterDescription {
   readonly locale: string;
   /** PostgreSQL's parameters. */
   readonly parameters: Record<string, string>;
+  /** What the instances' exporters tell beyond the operator's own queries, and whether over TLS. */
+  readonly monitoring?: {
+    readonly queries: { readonly name: pulumi.Input<string>; readonly key: string };
+    readonly tls: boolean;
+  };
 }
 
 /** The full size of the Cluster. */
@@ -171,6 +180,14 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
           },
     // PgBouncer shows clients the cluster's certificate, which must hold its name too for sslmode=verify-full.
     certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
+    ...(cluster.monitoring === undefined
+      ? {}
+      : {
+          monitoring: {
+            customQueriesConfigMap: [cluster.monitoring.queries],
+            tls: { enabled: cluster.monitoring.tls },
+          },
+        }),
   };
 }
 

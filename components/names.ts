@@ -13,6 +13,8 @@ export const names = {
   caSecret: "naytife-postgres-ca",
   credentialsSecret: "cnpg-cluster-secret",
   connectionSecret: "naytife-postgres-connection",
+  /** ConfigMap of what the instances' exporters ask beyond the operator's own queries. */
+  queriesConfigMap: "naytife-postgres-queries",
 } as const;
 
 /** Port of every PostgreSQL and PgBouncer Service. */

@@ -109,6 +109,8 @@ export const metrics = {
 
   // Prometheus itself makes it of each target.
   up: described("prometheus", "gauge"),
+  // And this, of each alert that fires.
+  ALERTS: described("prometheus", "gauge", "nothing fires"),
 
   // The kubelet has none for hostPath volumes, which local-path makes.
   kubelet_volume_stats_available_bytes: described("kubelet", "gauge"),
@@ -140,4 +142,20 @@ export function metricsIn(expr: string): string[] {
   return [...found];
 }
 
-const operators = new Set(["and", "or", "unless", "bool", "offset", "by", "on", "without", "ignoring", "group_left", "group_right", "inf", "Inf", "nan", "NaN"]);
+const operators = new Set([
+  "and",
+  "or",
+  "unless",
+  "bool",
+  "offset",
+  "by",
+  "on",
+  "without",
+  "ignoring",
+  "group_left",
+  "group_right",
+  "inf",
+  "Inf",
+  "nan",
+  "NaN",
+]);

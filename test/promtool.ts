@@ -15,7 +15,9 @@ export async function promtool(): Promise<string> {
     const program = join(directory, "promtool");
     if (directory !== "" && (await isThere(program))) return program;
   }
-  throw new Error(`promtool is neither on PATH nor in ${own}. Nothing was tested. Repeat with the registry of Debian's packages in reach.`);
+  throw new Error(
+    `promtool is neither on PATH nor in ${own}. Nothing was tested. Repeat with the registry of Debian's packages in reach.`,
+  );
 }
 
 /** Before the layer's tests: a download takes longer than a test may. */

@@ -18,7 +18,8 @@ export function availability(settings: MonitoringSettings): Group {
         expr: `absent(cnpg_pg_replication_in_recovery{${instance}} == 0)`,
         for: "2m",
         summary: "No PostgreSQL primary answers.",
-        atStake: "Nothing can be written, and nothing read through the pooler: the shop is down. The operator should have promoted a replica by now.",
+        atStake:
+          "Nothing can be written, and nothing read through the pooler: the shop is down. The operator should have promoted a replica by now.",
         firstCommand: cluster,
       },
       {
@@ -49,7 +50,8 @@ export function availability(settings: MonitoringSettings): Group {
           and on (pod) count by (pod) (cnpg_pg_replication_in_recovery{${instance}} offset 10m == 1)`,
         for: "0s",
         summary: "{{ $labels.pod }} became the primary within the last ten minutes.",
-        atStake: "If nobody asked for it, the old primary failed. With synchronous replicas nothing that was confirmed is lost.",
+        atStake:
+          "If nobody asked for it, the old primary failed. With synchronous replicas nothing that was confirmed is lost.",
         firstCommand: `${kubectl(settings)} describe cluster ${watched.cluster}`,
       },
       {
@@ -58,7 +60,8 @@ export function availability(settings: MonitoringSettings): Group {
         expr: `max by (pod) (cnpg_collector_fencing_on{${instance}}) == 1`,
         for: "10m",
         summary: "{{ $labels.pod }} is fenced.",
-        atStake: "Its PostgreSQL is stopped on purpose and takes no part in failover until the fence is lifted. It is easily forgotten.",
+        atStake:
+          "Its PostgreSQL is stopped on purpose and takes no part in failover until the fence is lifted. It is easily forgotten.",
         firstCommand: `${cluster} -o jsonpath='{.metadata.annotations.cnpg\\.io/fencedInstances}'`,
       },
       ...(watched.spread && watched.instances > 1
@@ -71,7 +74,8 @@ export function availability(settings: MonitoringSettings): Group {
                 and count(count by (pod) (cnpg_pg_replication_in_recovery{${instance}})) > 1`,
               for: "15m",
               summary: "All PostgreSQL instances run on one node.",
-              atStake: "The loss of that node is the loss of the database until its volumes can be reached from another.",
+              atStake:
+                "The loss of that node is the loss of the database until its volumes can be reached from another.",
               firstCommand: pods,
             },
           ]

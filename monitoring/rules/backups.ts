@@ -22,7 +22,8 @@ export function backups(settings: MonitoringSettings): Group {
         > on (pod) max by (pod) (cnpg_pg_stat_archiver_last_archived_time{${instance}})`,
       for: "2m",
       summary: "{{ $labels.pod }} cannot archive its WAL.",
-      atStake: "What is written now cannot be recovered if the cluster is lost, and the volume fills with the WAL that is kept.",
+      atStake:
+        "What is written now cannot be recovered if the cluster is lost, and the volume fills with the WAL that is kept.",
       firstCommand: archiver,
     },
     {
@@ -64,7 +65,8 @@ export function backups(settings: MonitoringSettings): Group {
       expr: `time() - (${lastGood} > 0) > ${thresholds.backupAgeHours * 3600}`,
       for: "5m",
       summary: "The last base backup is {{ $value | humanizeDuration }} old.",
-      atStake: "A restore replays all WAL since, and takes longer each day; once retention removes the last backup there is none.",
+      atStake:
+        "A restore replays all WAL since, and takes longer each day; once retention removes the last backup there is none.",
       firstCommand: list,
     },
     {
@@ -109,7 +111,8 @@ export function drills(settings: MonitoringSettings): Group {
         ) > (max(kube_cronjob_status_last_successful_time{${drill}}) or vector(0))`,
       for: "1m",
       summary: "The last restore drill failed.",
-      atStake: "The backups may not restore. Take it for a failure of the backups until it is known to be one of the drill.",
+      atStake:
+        "The backups may not restore. Take it for a failure of the backups until it is known to be one of the drill.",
       firstCommand: jobs,
     },
   ];

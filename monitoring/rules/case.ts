@@ -3,7 +3,7 @@ export interface Case {
   readonly alert: string;
   /** What happens, in words. */
   readonly story: string;
-  /** Seconds or minutes between two samples of the series; 1m unless told. */
+  /** Time between two samples of the series, and between two evaluations; 1m unless told. */
   readonly interval?: string;
   /** Series by its text, `metric{label="value"}`, to its samples in promtool's notation, `1x10 0x5`. */
   readonly series: Readonly<Record<string, string>>;

@@ -93,7 +93,12 @@ export const connectionCases: readonly Case[] = [
   {
     alert: "PostgreSQLPoolerStuck",
     story: "paused and forgotten, then resumed",
-    series: { [pool("cl_waiting")]: "5x5 0x10", [pool("sv_active")]: "0x15", ...noneIdle, [console_("sv_active")]: "1x15" },
+    series: {
+      [pool("cl_waiting")]: "5x5 0x10",
+      [pool("sv_active")]: "0x15",
+      ...noneIdle,
+      [console_("sv_active")]: "1x15",
+    },
     expect: [fires("3m", poolerPod("a"), "5"), quiet("7m")],
   },
   {

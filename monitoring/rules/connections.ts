@@ -19,7 +19,8 @@ export function connections(settings: MonitoringSettings): Group {
         expr: `${used} > ${thresholds.connectionsPercent / 100}`,
         for: "5m",
         summary: "{{ $value | humanizePercentage }} of the connections of {{ $labels.pod }} are in use.",
-        atStake: "When none is left, clients that come directly are refused: schema migrations, Hydra, the metrics themselves.",
+        atStake:
+          "When none is left, clients that come directly are refused: schema migrations, Hydra, the metrics themselves.",
         firstCommand: activity,
       },
       {
@@ -40,7 +41,8 @@ export function connections(settings: MonitoringSettings): Group {
             cnpg_backends_max_tx_duration_seconds{${instance},application_name!~"naytife_migration.*|pg_dump.*"}
           ) > ${thresholds.transactionSeconds}`,
         for: "1m",
-        summary: "A transaction of {{ $labels.usename }} in {{ $labels.datname }} has been open for {{ $value | humanizeDuration }}.",
+        summary:
+          "A transaction of {{ $labels.usename }} in {{ $labels.datname }} has been open for {{ $value | humanizeDuration }}.",
         atStake: "It holds locks, keeps vacuum from cleaning up, and so makes tables and transaction ids grow.",
         firstCommand: `${psql(settings)} -c "SELECT pid, usename, application_name, state, now() - xact_start AS open, wait_event_type FROM pg_stat_activity WHERE xact_start IS NOT NULL ORDER BY xact_start LIMIT 10"`,
       },

@@ -25,7 +25,8 @@ export function operator(settings: MonitoringSettings): Group {
         expr: `absent(up{${target}} == 1)`,
         for: "10m",
         summary: "The CloudNativePG operator does not answer.",
-        atStake: "PostgreSQL goes on, but nothing fails over: the loss of the primary is an outage until the operator is back.",
+        atStake:
+          "PostgreSQL goes on, but nothing fails over: the loss of the primary is an outage until the operator is back.",
         firstCommand: `${inOperatorNamespace} get pods -l app.kubernetes.io/name=cloudnative-pg`,
       },
       {
@@ -33,7 +34,8 @@ export function operator(settings: MonitoringSettings): Group {
         severity: "ticket",
         expr: `sum by (controller) (increase(controller_runtime_reconcile_errors_total{${target}}[15m])) > 10`,
         for: "15m",
-        summary: "The operator's controller {{ $labels.controller }} failed {{ $value | humanize }} times in a quarter of an hour.",
+        summary:
+          "The operator's controller {{ $labels.controller }} failed {{ $value | humanize }} times in a quarter of an hour.",
         atStake: "What was asked for is not done: a replica not made, a certificate not renewed, a backup not begun.",
         firstCommand: `${inOperatorNamespace} logs -l app.kubernetes.io/name=cloudnative-pg --since=15m | grep '"level":"error"'`,
       },
@@ -56,7 +58,8 @@ export function migration(settings: MonitoringSettings): Group {
         ) > ${thresholds.migrationHours * 3600}`,
       for: "5m",
       summary: "The migration has run for {{ $value | humanizeDuration }}.",
-      atStake: "An offline migration keeps the shop closed; an online one keeps WAL on the old database's volume until it is full.",
+      atStake:
+        "An offline migration keeps the shop closed; an online one keeps WAL on the old database's volume until it is full.",
       firstCommand: "npm run migration -- status",
     },
     {

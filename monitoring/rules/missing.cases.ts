@@ -32,11 +32,7 @@ export const missingCases: readonly Case[] = [
     alert,
     story: "all go, and come back",
     series: all("1x2 stale _x15 1x10"),
-    expect: [
-      quiet("10m"),
-      { at: "15m", firing: watched.map((metric) => ({ labels: { metric } })) },
-      quiet("20m"),
-    ],
+    expect: [quiet("10m"), { at: "15m", firing: watched.map((metric) => ({ labels: { metric } })) }, quiet("20m")],
   },
   ...watched.map((metric) => ({
     alert,

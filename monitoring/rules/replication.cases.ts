@@ -34,7 +34,12 @@ export const replicationCases: readonly Case[] = [
   {
     alert: "PostgreSQLReplicaNotStreaming",
     story: "a primary has no receiver; a replica that restarts has none for a while",
-    series: { [inRecovery(1)]: "0x40", [walReceiver(1)]: "0x40", [inRecovery(2)]: "1x40", [walReceiver(2)]: "1x5 0x4 1x30" },
+    series: {
+      [inRecovery(1)]: "0x40",
+      [walReceiver(1)]: "0x40",
+      [inRecovery(2)]: "1x40",
+      [walReceiver(2)]: "1x5 0x4 1x30",
+    },
     expect: [quiet("8m"), quiet("20m")],
   },
   {
@@ -103,10 +108,7 @@ export const replicationCases: readonly Case[] = [
     alert: "PostgreSQLReplicationSlotHoldsWal",
     story: "a replica that is gone keeps twelve gigabytes on the primary",
     series: { [inRecovery(1)]: "0x40", [slot(1)]: "12e9x15 0x10" },
-    expect: [
-      fires("11m", { ...instancePod(1), slot_name: "_cnpg_naytife_postgres_3" }, "11.18Gi"),
-      quiet("18m"),
-    ],
+    expect: [fires("11m", { ...instancePod(1), slot_name: "_cnpg_naytife_postgres_3" }, "11.18Gi"), quiet("18m")],
   },
   {
     alert: "PostgreSQLReplicationSlotHoldsWal",

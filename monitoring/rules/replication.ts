@@ -69,7 +69,8 @@ export function replication(settings: MonitoringSettings): Group {
         != on () group_left () max(cnpg_naytife_timeline_id{${instance}})`,
       for: "10m",
       summary: "{{ $labels.pod }} is on timeline {{ $value }}, which is not the newest.",
-      atStake: "It did not follow the last failover, holds none of what was written since, and cannot be promoted without losing it.",
+      atStake:
+        "It did not follow the last failover, holds none of what was written since, and cannot be promoted without losing it.",
       firstCommand: `${kubectl(settings)} logs {{ $labels.pod }} -c postgres --since=1h | grep -i -e timeline -e rewind`,
     },
     ...(watched.synchronousReplicas > 0 ? synchronous : []),
@@ -86,5 +87,9 @@ export function replication(settings: MonitoringSettings): Group {
     atStake: "WAL fills the primary's volume until PostgreSQL stops.",
     firstCommand: `${psql(settings)} -c "SELECT slot_name, slot_type, active, wal_status, pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) FROM pg_replication_slots"`,
   };
-  return { name: "naytife-postgres-replication", recordings: [], alerts: [...(watched.instances > 1 ? alerts : []), slots] };
+  return {
+    name: "naytife-postgres-replication",
+    recordings: [],
+    alerts: [...(watched.instances > 1 ? alerts : []), slots],
+  };
 }

@@ -11,7 +11,19 @@ import { certificates, storage } from "./storage";
 
 /** All rules for what is watched, in the order in which they are read. A group that has nothing to say there is left out. */
 export function groups(settings: MonitoringSettings): Group[] {
-  const all = [availability, replication, connections, pooler, backups, drills, storage, certificates, operator, migration, serviceLevel]
+  const all = [
+    availability,
+    replication,
+    connections,
+    pooler,
+    backups,
+    drills,
+    storage,
+    certificates,
+    operator,
+    migration,
+    serviceLevel,
+  ]
     .map((group) => group(settings))
     .filter(({ alerts }) => alerts.length > 0);
   return [...all, missing(settings, all)];

@@ -60,7 +60,10 @@ export function serviceLevel(settings: MonitoringSettings): Group {
         expr: shareOf(window, settings),
       })),
       { record: callRate, expr: statementsOf("cnpg_naytife_statements_calls") },
-      { record: meanSeconds, expr: `${statementsOf("cnpg_naytife_statements_exec_seconds")} / on (queryid) (${calls} > 0)` },
+      {
+        record: meanSeconds,
+        expr: `${statementsOf("cnpg_naytife_statements_exec_seconds")} / on (queryid) (${calls} > 0)`,
+      },
       {
         record: withinObjective,
         expr: `

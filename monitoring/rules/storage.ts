@@ -15,7 +15,8 @@ export function storage(settings: MonitoringSettings): Group {
       expr: `${free} < ${thresholds.volumeFreePercent / 100}`,
       for: "2m",
       summary: "{{ $value | humanizePercentage }} of the volume {{ $labels.persistentvolumeclaim }} are left.",
-      atStake: "When it is full PostgreSQL stops, and the operator does not fail over: the replicas' volumes are as full.",
+      atStake:
+        "When it is full PostgreSQL stops, and the operator does not fail over: the replicas' volumes are as full.",
       firstCommand: claims,
     },
     {
@@ -33,7 +34,11 @@ export function storage(settings: MonitoringSettings): Group {
       firstCommand: claims,
     },
   ];
-  return { name: "naytife-postgres-storage", recordings: [], alerts: watched.exporters.includes("kubelet") ? alerts : [] };
+  return {
+    name: "naytife-postgres-storage",
+    recordings: [],
+    alerts: watched.exporters.includes("kubelet") ? alerts : [],
+  };
 }
 
 /** Whether certificates are renewed in time: the operator's, a week before they end. By the x509-certificate-exporter, which reads Secrets. */
@@ -49,7 +54,8 @@ export function certificates(settings: MonitoringSettings): Group {
       expr: `${left} < ${thresholds.certificateDays * 86_400}`,
       for: "1h",
       summary: "A certificate in Secret {{ $labels.secret_name }} ends in {{ $value | humanizeDuration }}.",
-      atStake: "The operator should have renewed it. When it ends, replicas and the pooler cannot connect to the primary.",
+      atStake:
+        "The operator should have renewed it. When it ends, replicas and the pooler cannot connect to the primary.",
       firstCommand: secret,
     },
     {

@@ -12,6 +12,7 @@ import { promtool } from "../promtool";
 
 const rendered = ruleFile(example);
 const all = alerts(example);
+const defaultInterval = "1m";
 let directory: string;
 
 beforeAll(() => {
@@ -42,7 +43,7 @@ function text(template: string, { labels, value }: Firing): string {
 }
 
 /** A group of promtool's rule tests: the fields as it names them. */
-function promtoolTest(alert: Alert, { series, interval = "1m", expect: expected }: Case) {
+function promtoolTest(alert: Alert, { series, interval = defaultInterval, expect: expected }: Case) {
   const texts = annotations(alert, example.runbooks);
   return {
     interval,
@@ -75,13 +76,20 @@ describe.each(all.map((alert) => [alert.name, alert] as const))("%s", (name, ale
 
   test("does in each case what it should", async () => {
     const group = groups(example).find(({ alerts: of }) => of.some((one) => one.name === name))!;
-    const file = write(`${name}.test.yaml`, {
-      rule_files: [join(directory, `${group.name}.yaml`)],
-      evaluation_interval: "15s",
-      tests: own.map((one) => promtoolTest(alert, one)),
-    });
+    // promtool has one evaluation interval a file.
+    const files = [...new Set(own.map(({ interval }) => interval))].map((interval = defaultInterval) =>
+      write(`${name}.${interval}.test.yaml`, {
+        rule_files: [join(directory, `${group.name}.yaml`)],
+        evaluation_interval: interval,
+        tests: own
+          .filter((one) => (one.interval ?? defaultInterval) === interval)
+          .map((one) => promtoolTest(alert, one)),
+      }),
+    );
     const stories = own.map(({ story }, index) => `${index + 1}. ${story}`).join("\n");
-    const output = await run(await promtool(), ["test", "rules", file]).catch((error: unknown) => `${stories}\n${String(error)}`);
+    const output = await run(await promtool(), ["test", "rules", ...files]).catch(
+      (error: unknown) => `${stories}\n${String(error)}`,
+    );
     expect(output).toContain("SUCCESS");
   }, 120_000);
 });

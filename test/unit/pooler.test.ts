@@ -19,6 +19,7 @@ const args: PoolerArgs = {
   memoryLimit: "128Mi",
   cpuRequest: "50m",
   cpuLimit: "100m",
+  metricsTls: false,
 };
 
 const run = () =>

@@ -1,0 +1,100 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import { Monitoring, MonitoringTargets, podMonitors } from "../../components/monitoring";
+import { example } from "../../monitoring/rules/example";
+import { record } from "../recording";
+
+const podMonitorType = "kubernetes:monitoring.coreos.com/v1:PodMonitor";
+const ruleType = "kubernetes:monitoring.coreos.com/v1:PrometheusRule";
+const configMapType = "kubernetes:core/v1:ConfigMap";
+const labels = { release: "kube-prometheus-stack" };
+const provider = (): kubernetes.Provider => new kubernetes.Provider("kubernetes", {});
+
+test("each kind of pod is a target, found by the labels of the Prometheus in charge", async () => {
+  const recording = await record(
+    () =>
+      new MonitoringTargets(
+        "targets",
+        { namespace: "naytife-production", settings: example, scrapeSeconds: 15, labels },
+        { provider: provider() },
+      ),
+  );
+  const monitors = recording.ofType(podMonitorType);
+  expect(monitors.map(({ inputs }) => inputs.metadata)).toEqual(
+    ["instances", "pooler", "operator", "plugin"].map((target) =>
+      expect.objectContaining({
+        name: `naytife-postgres-${target}`,
+        namespace: "naytife-production",
+        labels: expect.objectContaining(labels) as unknown,
+      }),
+    ),
+  );
+});
+
+test("nothing comes before the PodMonitors: without their definition nothing is made", async () => {
+  const recording = await record(
+    () =>
+      new MonitoringTargets(
+        "targets",
+        { namespace: "naytife-production", settings: example, scrapeSeconds: 15, labels },
+        { provider: provider() },
+      ),
+  );
+  const monitors = recording.ofType(podMonitorType).map(({ urn }) => urn);
+  expect(recording.get(configMapType).dependencies).toEqual(expect.arrayContaining(monitors));
+});
+
+test("instances and pooler are scraped over TLS by a name that is in their certificate, or in clear", () => {
+  const endpoint = (tls: boolean, target: "instances" | "pooler") =>
+    podMonitors({ ...example, watched: { ...example.watched, tls } }, 15)[target]?.podMetricsEndpoints;
+  const authority = { secret: { name: "naytife-postgres-ca", key: "ca.crt" } };
+  expect(endpoint(true, "instances")).toMatchObject([
+    { scheme: "https", tlsConfig: { ca: authority, serverName: "naytife-postgres-rw" } },
+  ]);
+  expect(endpoint(true, "pooler")).toMatchObject([
+    { scheme: "https", tlsConfig: { ca: authority, serverName: "naytife-postgres-pooler" } },
+  ]);
+  expect(endpoint(false, "instances")?.[0]).not.toHaveProperty("tlsConfig");
+});
+
+test("the pooler's pods, which carry the cluster's label too, are no instances", () => {
+  expect(podMonitors(example, 15).instances?.selector.matchLabels).toEqual({
+    "cnpg.io/cluster": "naytife-postgres",
+    "cnpg.io/podRole": "instance",
+  });
+});
+
+test("rules go to Prometheus, and a dashboard to Grafana's sidecar", async () => {
+  const recording = await record(
+    () =>
+      new Monitoring(
+        "monitoring",
+        { namespace: "naytife-production", settings: example, labels, dashboardLabels: { grafana_dashboard: "1" } },
+        { provider: provider() },
+      ),
+  );
+  expect(recording.get(ruleType).inputs).toMatchObject({
+    metadata: { name: "naytife-postgres", labels },
+    spec: {
+      groups: expect.arrayContaining([expect.objectContaining({ name: "naytife-postgres-availability" })]) as unknown,
+    },
+  });
+  expect(recording.get(configMapType).inputs).toMatchObject({ metadata: { labels: { grafana_dashboard: "1" } } });
+  const [json = ""] = Object.values(recording.get(configMapType).inputs.data as Record<string, string>);
+  const dashboard = JSON.parse(json) as { uid: string; title: string; panels: { type: string; title: string }[] };
+  expect(dashboard.uid.length).toBeLessThanOrEqual(40);
+  // A sidecar takes the bare dashboard; the API's wrapper {"dashboard": …} it does not.
+  expect(dashboard).not.toHaveProperty("dashboard");
+  // The plan's three come first, and none is of the kind that Grafana removed.
+  const panels = dashboard.panels.filter(({ type }) => type !== "row");
+  expect(panels.slice(0, 3).map(({ title }) => title)).toEqual(["Cluster status", "Connections", "Replication lag"]);
+  expect(new Set(panels.map(({ type }) => type))).toEqual(new Set(["stat", "timeseries"]));
+});
+
+test("two stacks in one Grafana have dashboards of their own", async () => {
+  const uid = async (namespace: string): Promise<string> => {
+    const { dashboardJson } = await import("../../monitoring/dashboards/dashboard");
+    const settings = { ...example, watched: { ...example.watched, namespace } };
+    return (JSON.parse(dashboardJson(settings)) as { uid: string }).uid;
+  };
+  expect(await uid("naytife-staging")).not.toBe(await uid("naytife-production"));
+});
