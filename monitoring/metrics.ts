@@ -84,7 +84,6 @@ export const metrics = {
 
   cnpg_pgbouncer_lists_pools: pooler("gauge"),
   cnpg_pgbouncer_lists_used_clients: pooler("gauge"),
-  cnpg_pgbouncer_lists_used_servers: pooler("gauge"),
   cnpg_pgbouncer_pools_cl_active: pooler("gauge"),
   cnpg_pgbouncer_pools_cl_waiting: pooler("gauge"),
   cnpg_pgbouncer_pools_sv_active: pooler("gauge"),

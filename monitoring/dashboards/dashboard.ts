@@ -4,13 +4,16 @@ import {
   BigValueColorMode,
   BigValueGraphMode,
   BigValueTextMode,
+  GraphThresholdsStyleConfigBuilder,
   GraphThresholdsStyleMode,
   LegendDisplayMode,
   LegendPlacement,
+  ReduceDataOptionsBuilder,
   TooltipDisplayMode,
   VisibilityMode,
+  VizLegendOptionsBuilder,
+  VizTooltipOptionsBuilder,
 } from "@grafana/grafana-foundation-sdk/common";
-import * as common from "@grafana/grafana-foundation-sdk/common";
 import {
   DashboardBuilder,
   DashboardCursorSync,
@@ -84,15 +87,15 @@ function lines(panel: Panel): LinesBuilder {
     .fillOpacity(8)
     .showPoints(VisibilityMode.Never)
     .legend(
-      new common.VizLegendOptionsBuilder()
+      new VizLegendOptionsBuilder()
         .showLegend(true)
         .displayMode(LegendDisplayMode.List)
         .placement(LegendPlacement.Bottom),
     )
-    .tooltip(new common.VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi));
+    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi));
   return panel.limits === undefined
     ? builder
-    : builder.thresholdsStyle(new common.GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
+    : builder.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
 }
 
 function values(panel: Panel): StatBuilder {
@@ -102,7 +105,7 @@ function values(panel: Panel): StatBuilder {
     .graphMode(BigValueGraphMode.None)
     .colorMode(BigValueColorMode.Value)
     .textMode(panel.kind === "stat" ? BigValueTextMode.Value : BigValueTextMode.ValueAndName)
-    .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(["lastNotNull"]));
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs(["lastNotNull"]));
 }
 
 /** Grafana colours from a value on; the lowest step has none. */

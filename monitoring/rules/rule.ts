@@ -32,6 +32,8 @@ export interface Recording {
 /** Rules that are evaluated one after the other: a recording before those that use it. */
 export interface Group {
   readonly name: string;
+  /** How often, a Prometheus duration; 15s unless told. Longer than two minutes would leave gaps in what it records. */
+  readonly interval?: string;
   readonly recordings: readonly Recording[];
   readonly alerts: readonly Alert[];
 }
@@ -65,8 +67,8 @@ export interface AlertAnnotations {
   readonly runbook_url: string;
 }
 
-/** How often rules are evaluated. Shorter than the scrapes that they look at would tell nothing new. */
-export const evaluationInterval = "15s";
+/** How often rules are evaluated. More often than targets are scraped would tell nothing new. */
+const evaluationInterval = "15s";
 
 export function annotations(alert: Alert, runbooks: string): AlertAnnotations {
   return {
@@ -87,10 +89,13 @@ export function recorded(settings: MonitoringSettings, record: string): string {
   return `${record}{${matchers.join(",")}}`;
 }
 
-export function renderGroup({ name, recordings, alerts }: Group, settings: MonitoringSettings): RenderedGroup {
+export function renderGroup(
+  { name, interval = evaluationInterval, recordings, alerts }: Group,
+  settings: MonitoringSettings,
+): RenderedGroup {
   return {
     name,
-    interval: evaluationInterval,
+    interval,
     rules: [
       ...recordings.map(({ record, expr }) => ({ record, expr: oneLine(expr), labels: where(settings) })),
       ...alerts.map((alert) => ({

@@ -6,7 +6,7 @@ import { migration, operator } from "./machinery";
 import { missing } from "./missing";
 import { replication } from "./replication";
 import { renderGroup, type Alert, type Group, type RenderedGroup } from "./rule";
-import { serviceLevel } from "./service-level";
+import { serviceLevel, serviceLevelOfDays } from "./service-level";
 import { certificates, storage } from "./storage";
 
 /** All rules for what is watched, in the order in which they are read. A group that has nothing to say there is left out. */
@@ -23,6 +23,7 @@ export function groups(settings: MonitoringSettings): Group[] {
     operator,
     migration,
     serviceLevel,
+    serviceLevelOfDays,
   ]
     .map((group) => group(settings))
     .filter(({ alerts }) => alerts.length > 0);

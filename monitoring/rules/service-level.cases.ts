@@ -37,7 +37,7 @@ export const serviceLevelCases: readonly Case[] = [
     alert: "PostgreSQLErrorBudgetSpent",
     story: "four minutes away, and six good hours after it",
     series: { [primary]: "0x360 stale _x3 0x480", [wait]: "0x900" },
-    expect: [quiet("6h"), fires("6h30m", {}, "0.8333%"), quiet("12h30m")],
+    expect: [quiet("6h"), fires("6h30m", {}, "0.8439%"), quiet("12h30m")],
   },
   {
     alert: "PostgreSQLErrorBudgetSpent",

@@ -1,7 +1,7 @@
 import type { MonitoringSettings } from "../settings";
-import { kubectl, psql, recorded, selectors, type Group } from "./rule";
+import { kubectl, psql, recorded, selectors, type Group, type Recording } from "./rule";
 
-/** Over which spans the unavailable share is computed, and from what: the long ones from a shorter one, or each evaluation would read days of samples. */
+/** Over which spans the unavailable share is computed. Those of days from a shorter one: else each evaluation would read days of samples. */
 const windows = {
   "5m": undefined,
   "30m": undefined,
@@ -13,6 +13,8 @@ const windows = {
   "30d": "1h",
 } as const;
 type Window = keyof typeof windows;
+const hours: readonly Window[] = ["5m", "30m", "1h", "2h", "6h"];
+const days: readonly Window[] = ["1d", "3d", "30d"];
 
 /** 1 while the database serves, 0 while it does not. */
 export const available = "naytife_postgres:available";
@@ -37,9 +39,7 @@ export const withinObjective = "naytife_postgres:calls_within_objective:ratio5m"
 export function serviceLevel(settings: MonitoringSettings): Group {
   const { thresholds } = settings;
   const { instance, pooler } = selectors(settings);
-  const budget = 1 - thresholds.availabilityPercent / 100;
-  const burns = (window: Window, rate: number): string =>
-    `${recorded(settings, unavailable(window))} > ${Number((rate * budget).toPrecision(6))}`;
+  const burns = burning(settings);
   const objective = thresholds.queryMilliseconds / 1000;
   const statementsOf = (metric: string): string => `sum by (queryid) (rate(${metric}{${instance}}[5m]))`;
   const callRate = "naytife_postgres:statement_calls:rate5m";
@@ -55,10 +55,7 @@ export function serviceLevel(settings: MonitoringSettings): Group {
           (count(cnpg_pg_replication_in_recovery{${instance}} == 0) > bool 0 or vector(0))
           * (max(cnpg_pgbouncer_pools_maxwait{${pooler}}) <= bool ${thresholds.poolerWaitSeconds} or vector(0))`,
       },
-      ...(Object.keys(windows) as Window[]).map((window) => ({
-        record: unavailable(window),
-        expr: shareOf(window, settings),
-      })),
+      ...recordings(hours, settings),
       { record: callRate, expr: statementsOf("cnpg_naytife_statements_calls") },
       {
         record: meanSeconds,
@@ -82,15 +79,6 @@ export function serviceLevel(settings: MonitoringSettings): Group {
         firstCommand: `${kubectl(settings)} get events --sort-by=.lastTimestamp | tail -40`,
       },
       {
-        name: "PostgreSQLErrorBudgetSpent",
-        severity: "ticket",
-        expr: `(${burns("1d", 3)} and ${burns("2h", 3)}) or (${burns("3d", 1)} and ${burns("6h", 1)})`,
-        for: "0s",
-        summary: "The database was away for {{ $value | humanizePercentage }} of the last days.",
-        atStake: `The promised ${thresholds.availabilityPercent} % will not be kept this month if this goes on.`,
-        firstCommand: `${kubectl(settings)} get events --sort-by=.lastTimestamp | tail -40`,
-      },
-      {
         name: "PostgreSQLQueriesSlow",
         severity: "ticket",
         expr: `${recorded(settings, withinObjective)} < 0.95`,
@@ -101,6 +89,37 @@ export function serviceLevel(settings: MonitoringSettings): Group {
       },
     ],
   };
+}
+
+/** The same over days. They move slowly, and are computed seldom. */
+export function serviceLevelOfDays(settings: MonitoringSettings): Group {
+  const burns = burning(settings);
+  return {
+    name: "naytife-postgres-service-level-days",
+    interval: "2m",
+    recordings: recordings(days, settings),
+    alerts: [
+      {
+        name: "PostgreSQLErrorBudgetSpent",
+        severity: "ticket",
+        expr: `(${burns("1d", 3)} and ${burns("2h", 3)}) or (${burns("3d", 1)} and ${burns("6h", 1)})`,
+        for: "0s",
+        summary: "The database was away for {{ $value | humanizePercentage }} of the last days.",
+        atStake: `The promised ${settings.thresholds.availabilityPercent} % will not be kept this month if this goes on.`,
+        firstCommand: `${kubectl(settings)} get events --sort-by=.lastTimestamp | tail -40`,
+      },
+    ],
+  };
+}
+
+/** Whether a span's error budget is used so many times faster than allowed. */
+function burning(settings: MonitoringSettings): (window: Window, rate: number) => string {
+  const budget = 1 - settings.thresholds.availabilityPercent / 100;
+  return (window, rate) => `${recorded(settings, unavailable(window))} > ${Number((rate * budget).toPrecision(6))}`;
+}
+
+function recordings(of: readonly Window[], settings: MonitoringSettings): Recording[] {
+  return of.map((window) => ({ record: unavailable(window), expr: shareOf(window, settings) }));
 }
 
 function shareOf(window: Window, settings: MonitoringSettings): string {

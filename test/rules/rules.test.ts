@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { run } from "../../local/run";
+import { metricsIn } from "../../monitoring/metrics";
 import type { Case, Firing } from "../../monitoring/rules/case";
 import { cases } from "../../monitoring/rules/cases";
 import { example } from "../../monitoring/rules/example";
-import { annotations, where, type Alert } from "../../monitoring/rules/rule";
+import { peaceful } from "../../monitoring/rules/peaceful";
+import { annotations, where, type Alert, type Group } from "../../monitoring/rules/rule";
 import { alerts, groups, ruleFile } from "../../monitoring/rules/rules";
 import { promtool } from "../promtool";
 
@@ -34,6 +36,21 @@ test("Prometheus takes every rule", async () => {
   const rules = rendered.groups.reduce((sum, group) => sum + group.rules.length, 0);
   expect(await run(await promtool(), ["check", "rules", file])).toContain(`SUCCESS: ${rules} rules found`);
 });
+
+/** Groups, and before them those whose recordings they read, as promtool is told of them. */
+function ruleFiles(wanted: readonly Group[]) {
+  const needed = groups(example).filter((group) => wanted.some((one) => one.name === group.name || reads(one, group)));
+  return {
+    rule_files: needed.map(({ name }) => join(directory, `${name}.yaml`)),
+    group_eval_order: needed.map(({ name }) => name),
+  };
+}
+
+function reads(reader: Group, { recordings }: Group): boolean {
+  const expressions = [...reader.alerts, ...reader.recordings].map(({ expr }) => expr);
+  const names = new Set(expressions.flatMap(metricsIn));
+  return recordings.some(({ record }) => names.has(record));
+}
 
 /** The text that a template becomes: labels by their names, and the value as the case says that it is shown. */
 function text(template: string, { labels, value }: Firing): string {
@@ -79,7 +96,7 @@ describe.each(all.map((alert) => [alert.name, alert] as const))("%s", (name, ale
     // promtool has one evaluation interval a file.
     const files = [...new Set(own.map(({ interval }) => interval))].map((interval = defaultInterval) =>
       write(`${name}.${interval}.test.yaml`, {
-        rule_files: [join(directory, `${group.name}.yaml`)],
+        ...ruleFiles([group]),
         evaluation_interval: interval,
         tests: own
           .filter((one) => (one.interval ?? defaultInterval) === interval)
@@ -93,6 +110,27 @@ describe.each(all.map((alert) => [alert.name, alert] as const))("%s", (name, ale
     expect(output).toContain("SUCCESS");
   }, 120_000);
 });
+
+test.each(peaceful.map((one) => [one.story, one] as const))(
+  "nobody is woken by %s",
+  async (_, { interval, series, at }) => {
+    const pages = all.filter(({ severity }) => severity === "page");
+    const file = write("peaceful.test.yaml", {
+      ...ruleFiles(groups(example).filter(({ alerts: of }) => of.some(({ severity }) => severity === "page"))),
+      evaluation_interval: interval,
+      tests: [
+        {
+          interval,
+          input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
+          alert_rule_test: pages.flatMap(({ name }) => at.map((time) => ({ eval_time: time, alertname: name }))),
+        },
+      ],
+    });
+    const output = await run(await promtool(), ["test", "rules", file]).catch(String);
+    expect(output).toContain("SUCCESS");
+  },
+  120_000,
+);
 
 test("no case is of an alert that is not there", () => {
   const names = all.map(({ name }) => name);
