@@ -83,7 +83,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       localeProvider: config.localeProvider,
       locale: config.locale,
       parameters: postgresqlParameters(config),
-      ...(targets === undefined ? {} : { monitoring: { queries: targets.queries, tls: config.monitoringTls } }),
+      ...(targets === undefined ? {} : { customQueries: [targets.queries], metricsTls: config.monitoringTls }),
       // Loaded as a lone instance: replicas would only take part in the work.
       growsLater: config.migrationEnabled || config.migrationPlanned,
       protect,

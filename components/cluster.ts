@@ -49,8 +49,8 @@ export interface ClusterSpec {
   };
   certificates: { serverAltDNSNames: string[] };
   monitoring?: {
-    customQueriesConfigMap: { name: pulumi.Input<string>; key: string }[];
-    tls: { enabled: boolean };
+    customQueriesConfigMap?: { name: pulumi.Input<string>; key: string }[];
+    tls?: { enabled: true };
   };
 }
 
@@ -114,11 +114,10 @@ export interface ClusterDescription {
   readonly locale: string;
   /** PostgreSQL's parameters. */
   readonly parameters: Record<string, string>;
-  /** What the instances' exporters tell beyond the operator's own queries, and whether over TLS. */
-  readonly monitoring?: {
-    readonly queries: { readonly name: pulumi.Input<string>; readonly key: string };
-    readonly tls: boolean;
-  };
+  /** What the instances' exporters ask beyond the operator's own queries: ConfigMaps of the namespace. */
+  readonly customQueries?: readonly { readonly name: pulumi.Input<string>; readonly key: string }[];
+  /** The exporters serve their metrics over TLS. Changing it restarts every instance. */
+  readonly metricsTls?: boolean;
 }
 
 /** The full size of the Cluster. */
@@ -180,15 +179,19 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
           },
     // PgBouncer shows clients the cluster's certificate, which must hold its name too for sslmode=verify-full.
     certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
-    ...(cluster.monitoring === undefined
-      ? {}
-      : {
-          monitoring: {
-            customQueriesConfigMap: [cluster.monitoring.queries],
-            tls: { enabled: cluster.monitoring.tls },
-          },
-        }),
+    ...monitoringFields(cluster),
   };
+}
+
+function monitoringFields({
+  customQueries = [],
+  metricsTls = false,
+}: Pick<ClusterDescription, "customQueries" | "metricsTls">): Pick<ClusterSpec, "monitoring"> {
+  const monitoring: NonNullable<ClusterSpec["monitoring"]> = {
+    ...(customQueries.length === 0 ? {} : { customQueriesConfigMap: [...customQueries] }),
+    ...(metricsTls ? { tls: { enabled: true } } : {}),
+  };
+  return Object.keys(monitoring).length === 0 ? {} : { monitoring };
 }
 
 /**

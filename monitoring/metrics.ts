@@ -27,6 +27,7 @@ function described(source: Source, type: Metric["type"], absentWhen?: string): M
 
 const noReplicas = "the cluster is one instance";
 const noTraffic = "no client has come since the pooler started";
+const noDrill = "no drill has ended yet";
 const noJob = "no such Job has run";
 
 /**
@@ -82,6 +83,12 @@ export const metrics = {
   cnpg_naytife_statements_exec_seconds: instance("counter"),
   cnpg_naytife_timeline_id: instance("gauge"),
 
+  // The drill's: drill/metrics.yaml.
+  cnpg_naytife_drill_last_success_timestamp_seconds: instance("gauge", noDrill),
+  cnpg_naytife_drill_result: instance("gauge", noDrill),
+  cnpg_naytife_drill_rto_seconds: instance("gauge", noDrill),
+  cnpg_naytife_drill_rpo_seconds: instance("gauge", noDrill),
+
   cnpg_pgbouncer_lists_pools: pooler("gauge"),
   cnpg_pgbouncer_lists_used_clients: pooler("gauge"),
   cnpg_pgbouncer_pools_cl_active: pooler("gauge"),
@@ -117,10 +124,8 @@ export const metrics = {
 
   kube_job_status_active: described("kube-state-metrics", "gauge", noJob),
   kube_job_status_start_time: described("kube-state-metrics", "gauge", noJob),
-  kube_job_status_completion_time: described("kube-state-metrics", "gauge", noJob),
   kube_job_failed: described("kube-state-metrics", "gauge", noJob),
   kube_cronjob_created: described("kube-state-metrics", "gauge"),
-  kube_cronjob_status_last_successful_time: described("kube-state-metrics", "gauge", "no drill has succeeded yet"),
 
   x509_cert_not_after: described("x509-certificate-exporter", "gauge"),
 } as const satisfies Record<string, Metric>;

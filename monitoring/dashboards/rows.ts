@@ -360,7 +360,7 @@ function pooler(settings: MonitoringSettings): Row {
 
 function backups(settings: MonitoringSettings): Row {
   const { watched, thresholds } = settings;
-  const { instance, drill, drillJobs } = selectors(settings);
+  const { instance } = selectors(settings);
   const plugin = (metric: string): string => `max(barman_cloud_cloudnative_pg_io_${metric}{${instance}} > 0)`;
   const drillPanels: Panel[] = [
     {
@@ -369,19 +369,23 @@ function backups(settings: MonitoringSettings): Row {
       kind: "stat",
       unit: "s",
       limits: { amber: thresholds.drillAgeDays * 86_400 - 86_400, red: thresholds.drillAgeDays * 86_400 },
-      queries: [{ expr: `time() - max(kube_cronjob_status_last_successful_time{${drill}})` }],
+      queries: [{ expr: `time() - max(cnpg_naytife_drill_last_success_timestamp_seconds{${instance}} > 0)` }],
     },
     {
-      title: "Recovery time, by the last drills",
-      description: "From the drill's beginning to its end: restore, checks and cleaning up. Promised: 15 minutes.",
+      title: "Recovery time, by the last drill",
+      description: "From the order to restore to the first query that was answered. Promised: 15 minutes.",
       kind: "stat",
       unit: "s",
       limits: { amber: 600, red: 900 },
-      queries: [
-        {
-          expr: `max(kube_job_status_completion_time{${drillJobs}} - on (job_name) kube_job_status_start_time{${drillJobs}})`,
-        },
-      ],
+      queries: [{ expr: `max(cnpg_naytife_drill_rto_seconds{${instance}})` }],
+    },
+    {
+      title: "Loss, by the last drill",
+      description: "From a commit to its arrival in the object store. Promised: a minute.",
+      kind: "stat",
+      unit: "s",
+      limits: { amber: 60, red: 300 },
+      queries: [{ expr: `max(cnpg_naytife_drill_rpo_seconds{${instance}})` }],
     },
   ];
   const panels: Panel[] = [
@@ -440,7 +444,7 @@ function backups(settings: MonitoringSettings): Row {
       queries: [{ expr: `max by (pod) (rate(cnpg_collector_wal_bytes{${instance}}${span}))`, legend: "{{pod}}" }],
     },
   ];
-  const drills = watched.drillCronJob !== undefined && watched.exporters.includes("kube-state-metrics");
+  const drills = watched.drillCronJob !== undefined;
   return { title: "WAL and backups", panels: watched.backups ? [...panels, ...(drills ? drillPanels : [])] : [] };
 }
 

@@ -9,9 +9,9 @@ const backup = (metric: string, number = 1): string =>
   series.instance(`barman_cloud_cloudnative_pg_io_${metric}`, number);
 const lastGood = (number = 1): string => backup("last_available_backup_timestamp", number);
 const lastFailed = backup("last_failed_backup_timestamp");
-const lastDrill = series.cronJob("kube_cronjob_status_last_successful_time");
+const lastDrill = series.instance("cnpg_naytife_drill_last_success_timestamp_seconds", 1);
+const drillResult = series.instance("cnpg_naytife_drill_result", 1);
 const drillMade = series.cronJob("kube_cronjob_created");
-const drillJob = (metric: string, labels = ""): string => series.job(metric, "naytife-postgres-drill-29384", labels);
 
 /** Prometheus begins these cases at time 0: what lies before it is negative. */
 export const backupCases: readonly Case[] = [
@@ -108,13 +108,13 @@ export const backupCases: readonly Case[] = [
   {
     alert: "PostgreSQLDrillStale",
     story: "no drill for more than eight days, then one",
-    series: { [lastDrill]: "-700000x10 600x10", [drillMade]: "-9000000x20" },
-    expect: [fires("6m", {}, "8d 2h 32m 40s"), quiet("12m")],
+    series: { [lastDrill]: "3600x11640 698000x60", [drillMade]: "0x11700" },
+    expect: [quiet("192h"), fires("193h6m", {}, "8d 0h 6m 0s"), quiet("194h30m")],
   },
   {
     alert: "PostgreSQLDrillStale",
-    story: "none has succeeded since the CronJob was made nine days ago",
-    series: { [drillMade]: "-777600x10" },
+    story: "none has succeeded since the CronJob was made nine days ago, whatever the first results say",
+    series: { [lastDrill]: "0x10", [drillMade]: "-777600x10" },
     expect: [fires("6m", {}, "9d 0h 6m 0s")],
   },
   {
@@ -126,30 +126,13 @@ export const backupCases: readonly Case[] = [
   {
     alert: "PostgreSQLDrillFailed",
     story: "a drill fails, the next one succeeds",
-    series: {
-      [drillJob("kube_job_status_start_time")]: "100x30",
-      [drillJob("kube_job_failed", `condition="true"`)]: "1x30",
-      [lastDrill]: "50x10 900x10",
-    },
-    expect: [fires("3m", {}), quiet("12m")],
+    series: { [drillResult]: "1x5 0x10 1x10" },
+    expect: [quiet("5m"), fires("8m", {}), quiet("17m")],
   },
   {
     alert: "PostgreSQLDrillFailed",
-    story: "the first drill fails, and none has succeeded",
-    series: {
-      [drillJob("kube_job_status_start_time")]: "100x30",
-      [drillJob("kube_job_failed", `condition="true"`)]: "1x30",
-    },
-    expect: [fires("3m", {})],
-  },
-  {
-    alert: "PostgreSQLDrillFailed",
-    story: "a drill runs",
-    series: {
-      [drillJob("kube_job_status_start_time")]: "100x30",
-      [drillJob("kube_job_failed", `condition="true"`)]: "0x30",
-      [lastDrill]: "50x30",
-    },
+    story: "no drill has ended yet",
+    series: { [drillMade]: "0x20" },
     expect: [quiet("10m")],
   },
 ];

@@ -82,19 +82,20 @@ export function backups(settings: MonitoringSettings): Group {
   return { name: "naytife-postgres-backups", recordings: [], alerts: watched.backups ? alerts : [] };
 }
 
-/** Whether a restore was seen to work, by the weekly drill. Of its CronJob kube-state-metrics tells. */
+/** Whether a restore was seen to work, by the weekly drill, which leaves its results in a database of its own for the primary's exporter to read. */
 export function drills(settings: MonitoringSettings): Group {
   const { watched, thresholds } = settings;
-  const { drill, drillJobs } = selectors(settings);
-  const jobs = `${kubectl(settings)} get cronjob,jobs | grep ${watched.drillCronJob ?? ""}`;
+  const { instance, drill } = selectors(settings);
+  const lastGood = `max(cnpg_naytife_drill_last_success_timestamp_seconds{${instance}} > 0)`;
+  const jobs = `${kubectl(settings)} get cronjobs,jobs | grep drill`;
   const alerts: Alert[] = [
     {
       name: "PostgreSQLDrillStale",
       severity: "ticket",
-      // Where none has succeeded yet, since the CronJob was made.
+      // Where none has succeeded yet: since the CronJob was made, which kube-state-metrics knows.
       expr: `
         time() - (
-          max(kube_cronjob_status_last_successful_time{${drill}}) or max(kube_cronjob_created{${drill}})
+          ${watched.exporters.includes("kube-state-metrics") ? `${lastGood} or max(kube_cronjob_created{${drill}})` : lastGood}
         ) > ${thresholds.drillAgeDays * day}`,
       for: "5m",
       summary: "No restore drill has succeeded for {{ $value | humanizeDuration }}.",
@@ -104,11 +105,7 @@ export function drills(settings: MonitoringSettings): Group {
     {
       name: "PostgreSQLDrillFailed",
       severity: "ticket",
-      expr: `
-        max(
-          kube_job_status_start_time{${drillJobs}}
-          and on (job_name) kube_job_failed{${drillJobs},condition="true"} == 1
-        ) > (max(kube_cronjob_status_last_successful_time{${drill}}) or vector(0))`,
+      expr: `max(cnpg_naytife_drill_result{${instance}}) == 0`,
       for: "1m",
       summary: "The last restore drill failed.",
       atStake:
@@ -116,6 +113,5 @@ export function drills(settings: MonitoringSettings): Group {
       firstCommand: jobs,
     },
   ];
-  const there = watched.drillCronJob !== undefined && watched.exporters.includes("kube-state-metrics");
-  return { name: "naytife-postgres-drills", recordings: [], alerts: there ? alerts : [] };
+  return { name: "naytife-postgres-drills", recordings: [], alerts: watched.drillCronJob === undefined ? [] : alerts };
 }

@@ -8,7 +8,7 @@ export const example: MonitoringSettings = {
     cluster: "naytife-postgres",
     pooler: "naytife-postgres-pooler",
     migrationJob: "naytife-postgres-migration",
-    drillCronJob: "naytife-postgres-drill",
+    drillCronJob: "naytife-postgres-restore-drill",
     podMonitors: { operator: "naytife-postgres-operator", plugin: "naytife-postgres-plugin" },
     instances: 3,
     synchronousReplicas: 1,
@@ -58,7 +58,7 @@ export const series = {
   volume: (metric: string): string => text(metric, `namespace="${namespace}",persistentvolumeclaim="${cluster}-1"`),
   job: (metric: string, name: string, labels = ""): string =>
     text(metric, `namespace="${namespace}",job_name="${name}"`, labels),
-  cronJob: (metric: string): string => text(metric, `namespace="${namespace}",cronjob="${cluster}-drill"`),
+  cronJob: (metric: string): string => text(metric, `namespace="${namespace}",cronjob="${cluster}-restore-drill"`),
   certificate: (metric: string): string =>
     text(metric, `secret_namespace="${namespace}",secret_name="${cluster}-server",secret_key="tls.crt"`),
 };

@@ -130,7 +130,6 @@ export function selectors({ watched }: MonitoringSettings) {
     volume: `namespace="${namespace}",persistentvolumeclaim=~"${cluster}-[0-9]+(-wal)?"`,
     migration: `namespace="${namespace}",job_name="${watched.migrationJob}"`,
     drill: `namespace="${namespace}",cronjob="${watched.drillCronJob ?? ""}"`,
-    drillJobs: `namespace="${namespace}",job_name=~"${watched.drillCronJob ?? ""}-.+"`,
     certificate: `secret_namespace="${namespace}",secret_name=~"${cluster}-.+"`,
   } as const;
 }
