@@ -84,13 +84,15 @@ export const backupCases: readonly Case[] = [
   {
     alert: "PostgreSQLBackupStale",
     story: "a night without a backup, then one",
-    series: { [lastGood(1)]: "3600x1640 98400x40", [lastGood(2)]: "3600x1640 98400x40" },
-    expect: [quiet("26h"), fires("27h6m", {}, "1d 2h 6m 0s"), quiet("27h30m")],
+    interval: "4m",
+    series: { [lastGood(1)]: "3600x410 98400x10", [lastGood(2)]: "3600x410 98400x10" },
+    expect: [quiet("26h"), fires("27h12m", {}, "1d 2h 12m 0s"), quiet("27h32m")],
   },
   {
     alert: "PostgreSQLBackupStale",
     story: "none was ever made, which is another alert's matter",
-    series: { [lastGood()]: "0x1700" },
+    interval: "4m",
+    series: { [lastGood()]: "0x430" },
     expect: [quiet("28h")],
   },
   {
@@ -108,8 +110,9 @@ export const backupCases: readonly Case[] = [
   {
     alert: "PostgreSQLDrillStale",
     story: "no drill for more than eight days, then one",
-    series: { [lastDrill]: "3600x11640 698000x60", [drillMade]: "0x11700" },
-    expect: [quiet("192h"), fires("193h6m", {}, "8d 0h 6m 0s"), quiet("194h30m")],
+    interval: "4m",
+    series: { [lastDrill]: "3600x2910 698000x15", [drillMade]: "0x2930" },
+    expect: [quiet("192h"), fires("193h12m", {}, "8d 0h 12m 0s"), quiet("194h32m")],
   },
   {
     alert: "PostgreSQLDrillStale",
