@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import type { Builder } from "@grafana/grafana-foundation-sdk/cog";
 import {
   BigValueColorMode,
   BigValueGraphMode,
@@ -22,7 +21,6 @@ import {
   RowBuilder,
   ThresholdsConfigBuilder,
   ThresholdsMode,
-  type Panel as GrafanaPanel,
   type Threshold,
   type ValueMapping,
 } from "@grafana/grafana-foundation-sdk/dashboard";
@@ -53,14 +51,15 @@ export function dashboardJson(settings: MonitoringSettings): string {
     .time({ from: "now-3h", to: "now" })
     .timezone("utc")
     .withVariable(new DatasourceVariableBuilder("datasource").label("Prometheus").type("prometheus"));
+  let id = 0;
   for (const row of rows(settings)) {
-    builder.withRow(new RowBuilder(row.title));
-    for (const panel of row.panels) builder.withPanel(grafanaPanel(panel));
+    builder.withRow(new RowBuilder(row.title).id(++id));
+    for (const panel of row.panels) builder.withPanel(grafanaPanel(panel).id(++id));
   }
   return JSON.stringify(builder.build(), undefined, 1);
 }
 
-function grafanaPanel(panel: Panel): Builder<GrafanaPanel> {
+function grafanaPanel(panel: Panel): LinesBuilder | StatBuilder {
   const made = panel.kind === "lines" ? lines(panel) : values(panel);
   made
     .title(panel.title)

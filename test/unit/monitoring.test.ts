@@ -80,10 +80,15 @@ test("rules go to Prometheus, and a dashboard to Grafana's sidecar", async () =>
   });
   expect(recording.get(configMapType).inputs).toMatchObject({ metadata: { labels: { grafana_dashboard: "1" } } });
   const [json = ""] = Object.values(recording.get(configMapType).inputs.data as Record<string, string>);
-  const dashboard = JSON.parse(json) as { uid: string; title: string; panels: { type: string; title: string }[] };
+  const dashboard = JSON.parse(json) as {
+    uid: string;
+    title: string;
+    panels: { id: number; type: string; title: string }[];
+  };
   expect(dashboard.uid.length).toBeLessThanOrEqual(40);
   // A sidecar takes the bare dashboard; the API's wrapper {"dashboard": …} it does not.
   expect(dashboard).not.toHaveProperty("dashboard");
+  expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
   // The plan's three come first, and none is of the kind that Grafana removed.
   const panels = dashboard.panels.filter(({ type }) => type !== "row");
   expect(panels.slice(0, 3).map(({ title }) => title)).toEqual(["Cluster status", "Connections", "Replication lag"]);
