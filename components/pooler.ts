@@ -59,7 +59,7 @@ export interface PoolerDescription {
   readonly cpuRequest: string;
   readonly cpuLimit: string;
   /** The exporters serve their metrics over TLS, with the cluster's certificate. */
-  readonly metricsTls: boolean;
+  readonly metricsTls?: boolean;
 }
 
 /** The label that the operator puts on the pooler's pods. */
@@ -87,7 +87,7 @@ export function poolerSpec(pooler: PoolerDescription): PoolerSpec {
         client_tls_sslmode: "require",
       },
     },
-    ...(pooler.metricsTls ? { monitoring: { tls: { enabled: true as const } } } : {}),
+    ...(pooler.metricsTls === true ? { monitoring: { tls: { enabled: true as const } } } : {}),
     // Held to what the connection budget counts with.
     deploymentStrategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: poolerSurge, maxUnavailable: 0 } },
     template: {

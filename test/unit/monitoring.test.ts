@@ -1,5 +1,6 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import { Monitoring, MonitoringTargets, podMonitors } from "../../components/monitoring";
+import { dashboardJson } from "../../monitoring/dashboards/dashboard";
 import { example } from "../../monitoring/rules/example";
 import { record } from "../recording";
 
@@ -95,11 +96,10 @@ test("rules go to Prometheus, and a dashboard to Grafana's sidecar", async () =>
   expect(new Set(panels.map(({ type }) => type))).toEqual(new Set(["stat", "timeseries"]));
 });
 
-test("two stacks in one Grafana have dashboards of their own", async () => {
-  const uid = async (namespace: string): Promise<string> => {
-    const { dashboardJson } = await import("../../monitoring/dashboards/dashboard");
+test("two stacks in one Grafana have dashboards of their own", () => {
+  const uid = (namespace: string): string => {
     const settings = { ...example, watched: { ...example.watched, namespace } };
     return (JSON.parse(dashboardJson(settings)) as { uid: string }).uid;
   };
-  expect(await uid("naytife-staging")).not.toBe(await uid("naytife-production"));
+  expect(uid("naytife-staging")).not.toBe(uid("naytife-production"));
 });

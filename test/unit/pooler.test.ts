@@ -19,7 +19,6 @@ const args: PoolerArgs = {
   memoryLimit: "128Mi",
   cpuRequest: "50m",
   cpuLimit: "100m",
-  metricsTls: false,
 };
 
 const run = () =>
