@@ -20,14 +20,10 @@ test("each kind of pod is a target, found by the labels of the Prometheus in cha
       ),
   );
   const monitors = recording.ofType(podMonitorType);
-  expect(monitors.map(({ inputs }) => inputs.metadata)).toEqual(
-    ["instances", "pooler", "operator", "plugin"].map((target) =>
-      expect.objectContaining({
-        name: `naytife-postgres-${target}`,
-        namespace: "naytife-production",
-        labels: expect.objectContaining(labels) as unknown,
-      }),
-    ),
+  expect(monitors.map(({ inputs }) => inputs)).toMatchObject(
+    ["instances", "pooler", "operator", "plugin"].map((target) => ({
+      metadata: { name: `naytife-postgres-${target}`, namespace: "naytife-production", labels },
+    })),
   );
 });
 
