@@ -40,7 +40,7 @@ const datasource = { type: "prometheus", uid: "${datasource}" };
  */
 export function dashboardJson(settings: MonitoringSettings): string {
   const { namespace, cluster } = settings.watched;
-  // Its successor makes Grafana's schema v2, which sidecars and Grafana before 13 do not take.
+  // Its successor makes Grafana's schema v2; this one is what Grafana 10 and later read from a sidecar's files.
   // eslint-disable-next-line @typescript-eslint/no-deprecated
   const builder = new DashboardBuilder(`PostgreSQL ${namespace}`)
     // At most 40 characters.
