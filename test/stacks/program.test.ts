@@ -301,10 +301,10 @@ describe.each(stacks)("%s", (stack) => {
       },
     });
     const monitors = program.ofType(podMonitorType);
-    expect(monitors.map(({ name }) => name)).toEqual([
+    expect(monitors.map(({ name }) => name).sort()).toEqual([
       "monitoring-targets-instances",
-      "monitoring-targets-pooler",
       "monitoring-targets-operator",
+      "monitoring-targets-pooler",
     ]);
     // Without the Prometheus Operator's definitions the update ends before it touches the Cluster.
     expect(cluster.dependencies).toEqual(
@@ -314,7 +314,7 @@ describe.each(stacks)("%s", (stack) => {
     expect(program.get("kubernetes:monitoring.coreos.com/v1:PrometheusRule").dependencies).toEqual(
       expect.arrayContaining([cluster.urn, pooler.urn]),
     );
-  });
+  }, 60_000);
 
   test("without monitoring has nothing of it", async () => {
     const program = await programOf(stack);
