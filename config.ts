@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ManifestSource } from "./components/manifest";
+import { exporters } from "./monitoring/settings";
 import { fitsConnectionBudget, pooledConnections } from "./postgresql/connection-budget";
 import { memorySize } from "./postgresql/memory-size";
 import { parametersWithKeys, sharedBuffersFor } from "./postgresql/parameters";
@@ -182,6 +183,31 @@ const rules = {
   backupOciUserEmail: text(/^([^\s@]+@[^\s@]+\.[^\s@]+)?$/, "an e-mail address, or empty"),
   backupOciPreviousVersionsDays: integer(1, 3650),
   backupOciAbandonedUploadsDays: integer(1, 3650),
+  monitoringEnabled: boolean(),
+  monitoringTls: boolean(),
+  monitoringScrapeSeconds: integer(5, 60),
+  monitoringLabels: labels(),
+  monitoringDashboardLabels: labels(),
+  monitoringExporters: someOf(...exporters),
+  monitoringRunbooks: text(/^\S*[^\s/]$/, "a URL or path without a slash at the end"),
+  alertReplicationLagSeconds: integer(1, 3600),
+  alertConnectionsPercent: integer(1, 100),
+  alertConnectionsCriticalPercent: integer(1, 100),
+  alertPoolerWaitSeconds: integer(1, 120),
+  alertWalBacklogSegments: integer(1, 10_000),
+  alertWalArchiveAgeSeconds: integer(60, 86_400),
+  alertBackupAgeHours: integer(1, 744),
+  alertDrillAgeDays: integer(1, 93),
+  alertVolumeFreePercent: integer(1, 50),
+  alertVolumeFullDays: integer(1, 30),
+  alertSlotWalPercent: integer(1, 90),
+  // The operator renews seven days before the end: a ticket at each renewal would teach nobody anything.
+  alertCertificateDays: integer(1, 6),
+  alertTransactionSeconds: integer(60, 604_800),
+  alertTransactionIdAge: integer(200_000_000, 1_500_000_000),
+  alertMigrationHours: integer(1, 336),
+  alertQueryMilliseconds: integer(1, 60_000),
+  alertAvailabilityPercent: text(/^(9\d(\.\d+)?)$/, "a percentage from 90 to less than 100, e.g. 99.9"),
 
   protect: boolean(),
   retainOnDelete: boolean(),
@@ -415,6 +441,12 @@ const crossRules: readonly CrossRule[] = [
     holds: fitsConnectionBudget,
   },
   {
+    keys: ["alertConnectionsPercent", "alertConnectionsCriticalPercent"],
+    allowed: () => "a ticket before somebody is woken",
+    holds: ({ alertConnectionsPercent, alertConnectionsCriticalPercent }) =>
+      alertConnectionsPercent < alertConnectionsCriticalPercent,
+  },
+  {
     keys: ["poolerDefaultPoolSize", "poolerMaxDatabaseConnections", "poolerMaxUserConnections"],
     allowed: () => "a pool no larger than poolerMaxDatabaseConnections and poolerMaxUserConnections",
     holds: (values) =>
@@ -604,6 +636,43 @@ function listOf(rule: Rule<string>): Rule<readonly string[]> {
       }
       const items = list.map((item: unknown) => (typeof item === "string" ? rule.read(item) : undefined));
       return items.every((item) => item !== undefined) ? items : undefined;
+    },
+  };
+}
+
+/** Any of these, each once, or none. */
+function someOf<const Choice extends string>(...choices: readonly Choice[]): Rule<readonly Choice[]> {
+  return {
+    allowed: `a list of none or more of ${choices.join(", ")}, each once`,
+    read: (value) => {
+      const list = parseJson(value);
+      if (!Array.isArray(list) || new Set(list).size !== list.length) {
+        return undefined;
+      }
+      const items = list.map((item: unknown) => choices.find((choice) => choice === item));
+      return items.every((item) => item !== undefined) ? items : undefined;
+    },
+  };
+}
+
+/** Labels as Kubernetes takes them. */
+function labels(): Rule<Readonly<Record<string, string>>> {
+  const name = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/;
+  const content = /^([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?$/;
+  return {
+    allowed: 'an object of label names and texts, e.g. {"release": "prometheus"}',
+    read: (value) => {
+      const object = parseJson(value);
+      if (typeof object !== "object" || object === null || Array.isArray(object)) {
+        return undefined;
+      }
+      const entries = Object.entries(object);
+      return entries.every(
+        (entry): entry is [string, string] =>
+          name.test(entry[0]) && typeof entry[1] === "string" && content.test(entry[1]),
+      )
+        ? Object.fromEntries(entries)
+        : undefined;
     },
   };
 }

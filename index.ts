@@ -10,6 +10,7 @@ import { Connection } from "./components/connection";
 import { Credentials } from "./components/credentials";
 import { kubernetesProvider } from "./components/kubernetes-provider";
 import { readManifest } from "./components/manifest";
+import { Monitoring, MonitoringTargets } from "./components/monitoring";
 import { names } from "./components/names";
 import { Namespace } from "./components/namespace";
 import { Operator } from "./components/operator";
@@ -20,6 +21,7 @@ import { Growth } from "./migration/growth";
 import { Migration } from "./migration/migration";
 import { migrationSettings } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
+import { monitoringSettings } from "./monitoring/configuration";
 import { postgresqlParameters } from "./postgresql/parameters";
 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
@@ -95,6 +97,19 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
           },
           { provider, dependsOn: [plugin] },
         );
+  const watched = monitoringSettings(config, { backups: archive !== undefined, drillCronJob: undefined });
+  const targets = config.monitoringEnabled
+    ? new MonitoringTargets(
+        "monitoring-targets",
+        {
+          namespace: namespace.name,
+          settings: watched,
+          scrapeSeconds: config.monitoringScrapeSeconds,
+          labels: config.monitoringLabels,
+        },
+        { provider },
+      )
+    : undefined;
   const cluster = new Cluster(
     "cluster",
     {
@@ -127,6 +142,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
           : { archive_timeout: archiveTimeout(config.backupRecoveryPoint, config.backupUploadAllowance) }),
       },
       archive: archive?.plugin,
+      ...(targets === undefined ? {} : { customQueries: [targets.queries], metricsTls: config.monitoringTls }),
       // Loaded as a lone instance: replicas would only take part in the work.
       growsLater: config.migrationEnabled || config.migrationPlanned,
       protect,
@@ -153,9 +169,23 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       memoryLimit: config.poolerMemoryLimit,
       cpuRequest: config.poolerCpuRequest,
       cpuLimit: config.poolerCpuLimit,
+      metricsTls: config.monitoringEnabled && config.monitoringTls,
     },
     { provider, dependsOn: [operator, cluster] },
   );
+  if (config.monitoringEnabled) {
+    new Monitoring(
+      "monitoring",
+      {
+        namespace: namespace.name,
+        settings: watched,
+        labels: config.monitoringLabels,
+        dashboardLabels: config.monitoringDashboardLabels,
+      },
+      // Rules that look for a database which is being made would wake somebody.
+      { provider, dependsOn: [cluster, pooler] },
+    );
+  }
   const settings = migrationSettings(config);
   const archiving =
     bucket === undefined

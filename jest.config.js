@@ -16,6 +16,7 @@ module.exports = {
     layer("unit", readsOperatorModule),
     layer("property"),
     layer("stacks", readsOperatorModule),
+    layer("rules", { globalSetup: "<rootDir>/test/rules.setup.ts" }),
     layer("engine", { globalSetup: "<rootDir>/test/engine/setup.ts" }),
     layer("e2e", {
       globalSetup: "<rootDir>/test/e2e/setup.ts",

@@ -50,6 +50,10 @@ export interface ClusterSpec {
   };
   certificates: { serverAltDNSNames: string[] };
   plugins?: ArchivePlugin[];
+  monitoring?: {
+    customQueriesConfigMap?: { name: pulumi.Input<string>; key: string }[];
+    tls?: { enabled: true };
+  };
 }
 
 /** How many replicas must confirm a commit. */
@@ -114,6 +118,10 @@ export interface ClusterDescription {
   readonly parameters: Record<string, string>;
   /** Where WAL and base backups go; undefined: nowhere. */
   readonly archive: ArchivePlugin | undefined;
+  /** What the instances' exporters ask beyond the operator's own queries: ConfigMaps of the namespace. */
+  readonly customQueries?: readonly { readonly name: pulumi.Input<string>; readonly key: string }[];
+  /** The exporters serve their metrics over TLS. Changing it restarts every instance. */
+  readonly metricsTls?: boolean;
 }
 
 /** The full size of the Cluster. */
@@ -176,7 +184,19 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
     // PgBouncer shows clients the cluster's certificate, which must hold its name too for sslmode=verify-full.
     certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
     ...(cluster.archive === undefined ? {} : { plugins: [cluster.archive] }),
+    ...monitoringFields(cluster),
   };
+}
+
+function monitoringFields({
+  customQueries = [],
+  metricsTls = false,
+}: Pick<ClusterDescription, "customQueries" | "metricsTls">): Pick<ClusterSpec, "monitoring"> {
+  const monitoring: NonNullable<ClusterSpec["monitoring"]> = {
+    ...(customQueries.length === 0 ? {} : { customQueriesConfigMap: [...customQueries] }),
+    ...(metricsTls ? { tls: { enabled: true } } : {}),
+  };
+  return Object.keys(monitoring).length === 0 ? {} : { monitoring };
 }
 
 /**

@@ -20,6 +20,8 @@ export const names = {
   scheduledBackup: "naytife-postgres-daily",
   /** Deployment, Service and volume of the S3 store in the cluster. */
   localStore: "naytife-postgres-store",
+  /** ConfigMap of what the instances' exporters ask beyond the operator's own queries. */
+  queriesConfigMap: "naytife-postgres-queries",
 } as const;
 
 /** Port of every PostgreSQL and PgBouncer Service. */

@@ -14,6 +14,7 @@ export interface PoolerSpec {
     poolMode: "transaction" | "session";
     parameters: Record<string, string>;
   };
+  monitoring?: { tls: { enabled: true } };
   deploymentStrategy: {
     type: "RollingUpdate";
     rollingUpdate: { maxSurge: number; maxUnavailable: number };
@@ -57,6 +58,8 @@ export interface PoolerDescription {
   readonly memoryLimit: string;
   readonly cpuRequest: string;
   readonly cpuLimit: string;
+  /** The exporters serve their metrics over TLS, with the cluster's certificate. */
+  readonly metricsTls?: boolean;
 }
 
 /** The label that the operator puts on the pooler's pods. */
@@ -84,6 +87,7 @@ export function poolerSpec(pooler: PoolerDescription): PoolerSpec {
         client_tls_sslmode: "require",
       },
     },
+    ...(pooler.metricsTls === true ? { monitoring: { tls: { enabled: true as const } } } : {}),
     // Held to what the connection budget counts with.
     deploymentStrategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: poolerSurge, maxUnavailable: 0 } },
     template: {

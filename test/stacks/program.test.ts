@@ -9,6 +9,7 @@ import { sourceConnection } from "../../migration/engine/source";
 
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
 const sizeType = `${clusterType}Patch`;
+const podMonitorType = "kubernetes:monitoring.coreos.com/v1:PodMonitor";
 const poolerType = "kubernetes:postgresql.cnpg.io/v1:Pooler";
 const objectStoreType = "kubernetes:barmancloud.cnpg.io/v1:ObjectStore";
 const scheduledBackupType = "kubernetes:postgresql.cnpg.io/v1:ScheduledBackup";
@@ -335,6 +336,42 @@ describe.each(stacks)("%s", (stack) => {
       program.get("command:local:Command", "migration-engine").urn,
     );
     expect(needs("naytife:postgres:Growth")).toContain(program.get(scheduledBackupType).urn);
+  });
+
+  test("with monitoring has a Cluster and a Pooler that the operator's definitions know every field of, and what Prometheus needs", async () => {
+    const program = await run(stack, { config: { monitoringEnabled: "true" } });
+    const [cluster, pooler] = [program.get(clusterType), program.get(poolerType)];
+    expect((await cnpgSchema("clusters"))(cluster.inputs)).toEqual([]);
+    expect((await cnpgSchema("poolers"))(pooler.inputs)).toEqual([]);
+    expect(cluster.inputs).toMatchObject({
+      spec: {
+        monitoring: {
+          customQueriesConfigMap: [{ name: "naytife-postgres-queries", key: "queries" }],
+          tls: { enabled: true },
+        },
+      },
+    });
+    const monitors = program.ofType(podMonitorType);
+    expect(monitors.map(({ name }) => name).sort()).toEqual([
+      "monitoring-targets-instances",
+      "monitoring-targets-operator",
+      "monitoring-targets-pooler",
+    ]);
+    // Without the Prometheus Operator's definitions the update ends before it touches the Cluster.
+    expect(cluster.dependencies).toEqual(
+      expect.arrayContaining([program.get("kubernetes:core/v1:ConfigMap", "naytife-postgres-queries").urn]),
+    );
+    // Rules that look for a database which is being made would wake somebody.
+    expect(program.get("kubernetes:monitoring.coreos.com/v1:PrometheusRule").dependencies).toEqual(
+      expect.arrayContaining([cluster.urn, pooler.urn]),
+    );
+  }, 60_000);
+
+  test("without monitoring has nothing of it", async () => {
+    const program = await programOf(stack);
+    expect(program.registrations.filter(({ type }) => type.includes("monitoring.coreos.com"))).toEqual([]);
+    expect(program.get(clusterType).inputs.spec).not.toHaveProperty("monitoring");
+    expect(program.get(poolerType).inputs.spec).not.toHaveProperty("monitoring");
   });
 
   test("tells the engine what `npm run migration` would read from the stack's file", async () => {

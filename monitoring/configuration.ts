@@ -1,0 +1,56 @@
+import { names } from "../components/names";
+import { podMonitorName } from "../components/monitoring";
+import type { Configuration } from "../config";
+import { quantity } from "../postgresql/quantity";
+import type { MonitoringSettings } from "./settings";
+
+/**
+ * What to watch, and when to speak, by the stack's configuration.
+ *
+ * @param there - what other parts of the stack are there: they have configuration of their own
+ */
+export function monitoringSettings(
+  config: Configuration,
+  there: { readonly backups: boolean; readonly drillCronJob: string | undefined },
+): MonitoringSettings {
+  return {
+    watched: {
+      namespace: config.namespace,
+      operatorNamespace: names.operatorNamespace,
+      cluster: names.cluster,
+      pooler: names.pooler,
+      migrationJob: `${names.cluster}-migration`,
+      ...there,
+      podMonitors: { operator: podMonitorName("operator"), plugin: podMonitorName("plugin") },
+      instances: config.instances,
+      synchronousReplicas: config.synchronousReplicas,
+      dataDurability: config.dataDurability,
+      spread: config.podAntiAffinity !== "none",
+      volumeBytes: quantity(config.storageSize) ?? 0,
+      poolerInstances: config.poolerInstances,
+      poolerMaxClientConnections: config.poolerMaxClientConnections,
+      tls: config.monitoringTls,
+      exporters: config.monitoringExporters,
+    },
+    thresholds: {
+      replicationLagSeconds: config.alertReplicationLagSeconds,
+      connectionsPercent: config.alertConnectionsPercent,
+      connectionsCriticalPercent: config.alertConnectionsCriticalPercent,
+      poolerWaitSeconds: config.alertPoolerWaitSeconds,
+      walBacklogSegments: config.alertWalBacklogSegments,
+      walArchiveAgeSeconds: config.alertWalArchiveAgeSeconds,
+      backupAgeHours: config.alertBackupAgeHours,
+      drillAgeDays: config.alertDrillAgeDays,
+      volumeFreePercent: config.alertVolumeFreePercent,
+      volumeFullDays: config.alertVolumeFullDays,
+      slotWalPercent: config.alertSlotWalPercent,
+      certificateDays: config.alertCertificateDays,
+      transactionSeconds: config.alertTransactionSeconds,
+      transactionIdAge: config.alertTransactionIdAge,
+      migrationHours: config.alertMigrationHours,
+      queryMilliseconds: config.alertQueryMilliseconds,
+      availabilityPercent: Number(config.alertAvailabilityPercent),
+    },
+    runbooks: config.monitoringRunbooks,
+  };
+}
