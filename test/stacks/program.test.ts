@@ -15,6 +15,14 @@ const scheduledBackupType = "kubernetes:postgresql.cnpg.io/v1:ScheduledBackup";
 
 type Program = Recording<Awaited<ReturnType<typeof naytifePostgres>>>;
 
+/** What is not in the stacks' files: where no network is, the manifest's path, and what of Oracle's cloud its owner alone knows. */
+const ownSettings = async () => ({
+  backupPluginManifest: await pluginManifest(),
+  backupOciTenancy: "ocid1.tenancy.oc1..aaaa",
+  backupOciCompartment: "ocid1.compartment.oc1..aaaa",
+  backupOciNamespace: "shop",
+});
+
 async function run(
   stack: StackName,
   options: { preview?: boolean; config?: Record<string, string> } = {},
@@ -22,7 +30,7 @@ async function run(
   return record(naytifePostgres, {
     stack,
     preview: options.preview ?? false,
-    config: stackConfiguration(stack, { backupPluginManifest: await pluginManifest(), ...options.config }),
+    config: stackConfiguration(stack, { ...(await ownSettings()), ...options.config }),
   });
 }
 
@@ -66,7 +74,7 @@ const table = {
     effectiveCacheSize: "512MB",
     backups: {
       destinationPath: "s3://naytife-postgres-backups/staging",
-      endpointURL: "https://example.compat.objectstorage.us-phoenix-1.oraclecloud.com",
+      endpointURL: "https://shop.compat.objectstorage.us-phoenix-1.oraclecloud.com",
     },
     safe: false,
   },
@@ -83,7 +91,7 @@ const table = {
     effectiveCacheSize: "1GB",
     backups: {
       destinationPath: "s3://naytife-postgres-backups/production",
-      endpointURL: "https://example.compat.objectstorage.us-phoenix-1.oraclecloud.com",
+      endpointURL: "https://shop.compat.objectstorage.us-phoenix-1.oraclecloud.com",
     },
     safe: true,
   },
