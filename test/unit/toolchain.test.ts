@@ -108,13 +108,14 @@ describe("the catalog", () => {
         );
       const written = /^\s+(\S+\/\S+) (v\S+)/gm;
       // What a group replaces counts as it is replaced.
-      const required = (of: string) =>
-        new Map([...pairs(of, written), ...pairs(of, /^\s+(\S+\/\S+) => \S+ (v\S+)/gm)]);
+      const required = (of: string) => new Map([...pairs(of, written), ...pairs(of, /^\s+(\S+\/\S+) => \S+ (v\S+)/gm)]);
       const asWritten = new Map(pairs("kubernetes", written));
       const kubernetes = required("kubernetes");
       const shared = [...required(group)].filter(([module]) => kubernetes.has(module));
       expect(shared.length).toBeGreaterThan(20);
-      const others = shared.filter(([module, version]) => ![kubernetes.get(module), asWritten.get(module)].includes(version));
+      const others = shared.filter(
+        ([module, version]) => ![kubernetes.get(module), asWritten.get(module)].includes(version),
+      );
       expect(others).toEqual([]);
     },
   );
