@@ -34,6 +34,10 @@ async function run(
   });
 }
 
+/** Whether something is part of the backups: of the plugin, the bucket, the archive or the schedule. */
+const isOfBackups = ({ parent }: { parent: string }): boolean =>
+  /:(BarmanPlugin|LocalBucket|OciBucket|Archive|BackupSchedule)::[\w-]+$/.test(parent);
+
 /** Each program runs once; the tests only read what it registered. */
 const programs = new Map<StackName, Promise<Program>>();
 async function programOf(stack: StackName): Promise<Program> {
@@ -179,7 +183,7 @@ describe.each(stacks)("%s", (stack) => {
     expect(spec).not.toHaveProperty("instances");
     expect(spec.postgresql).not.toHaveProperty("synchronous");
     expect(program.ofType(sizeType)).toEqual([]);
-    expect(program.ofType("command:local:Command")).toEqual([]);
+    expect(program.ofType("command:local:Command").map(({ name }) => name)).toEqual(["archiving-command"]);
   });
 
   test("has the table's storage class, and only that", async () => {
@@ -225,7 +229,7 @@ describe.each(stacks)("%s", (stack) => {
   });
 
   test("keeps what it must keep, and nothing else", async () => {
-    const { registrations } = await programOf(stack);
+    const registrations = (await programOf(stack)).registrations.filter((one) => !isOfBackups(one));
     const named = (kept: typeof registrations) => kept.map(({ type, name }) => `${type} ${name}`).sort();
     expect(named(registrations.filter((one) => one.protect))).toEqual(
       row.safe
@@ -252,6 +256,30 @@ describe.each(stacks)("%s", (stack) => {
     );
   });
 
+  test("keeps of its backups what a database that stays goes on archiving with, and the bucket above all", async () => {
+    const registrations = (await programOf(stack)).registrations.filter(isOfBackups);
+    const made = registrations.filter(({ custom, type }) => custom && !/^(pulumi:providers|random):/.test(type));
+    // Deleting a definition deletes every object of its kind, in every namespace.
+    const definitions = made.filter(({ type }) => type.endsWith(":CustomResourceDefinition"));
+    expect(definitions.map(({ retainOnDelete }) => retainOnDelete)).toEqual([true]);
+    for (const one of made.filter(({ type }) => !type.endsWith(":CustomResourceDefinition")))
+      expect([one.name, one.retainOnDelete]).toEqual([one.name, row.safe]);
+    const isProtected = made.filter((one) => one.protect).map(({ name }) => name);
+    expect(isProtected.sort()).toEqual(
+      row.safe
+        ? [
+            "bucket-bucket",
+            "bucket-group",
+            "bucket-lifecycle",
+            "bucket-membership",
+            "bucket-policy",
+            "bucket-user",
+            "cnpg-backup-secret",
+          ]
+        : [],
+    );
+  });
+
   test("ends with a protected resource alone if any is: a destroy begins there, and is refused before it deletes anything in the cluster", async () => {
     const { registrations } = await programOf(stack);
     const needed = new Set(registrations.flatMap(({ parent, dependencies }) => [parent, ...dependencies]));
@@ -273,18 +301,24 @@ describe.each(stacks)("%s", (stack) => {
     const { registrations } = await programOf(stack);
     for (const one of registrations) {
       if (one.custom && !one.type.startsWith("pulumi:providers:")) {
-        expect(one.parent).toMatch(/::naytife:postgres:\w+::\w+$/);
+        expect(one.parent).toMatch(/::naytife:postgres:\w+::[\w-]+$/);
       }
       if (one.type.startsWith("kubernetes:")) {
         expect(one.provider).toMatch(/::pulumi:providers:kubernetes::kubernetes::kubernetes-id$/);
       }
     }
     const components = registrations.filter((one) => !one.custom).map(({ type }) => type);
-    expect(components.sort()).toEqual(
-      ["Cluster", "Connection", "Credentials", "Growth", "Migration", "Namespace", "Operator", "Pooler", "Storage"].map(
-        (component) => `naytife:postgres:${component}`,
-      ),
-    );
+    const expected = [
+      ...[
+        "Archive",
+        "ArchivingCheck",
+        "BackupSchedule",
+        "BarmanPlugin",
+        stack === "local" ? "LocalBucket" : "OciBucket",
+      ],
+      ...["Cluster", "Connection", "Credentials", "Growth", "Migration", "Namespace", "Operator", "Pooler", "Storage"],
+    ];
+    expect(components.sort()).toEqual(expected.map((component) => `naytife:postgres:${component}`).sort());
   });
 
   test("makes no custom resource before the operator, nor the connection before pooler and data", async () => {
