@@ -3,6 +3,7 @@ import { fitsConnectionBudget, pooledConnections } from "./postgresql/connection
 import { memorySize } from "./postgresql/memory-size";
 import { parametersWithKeys, sharedBuffersFor } from "./postgresql/parameters";
 import { quantity } from "./postgresql/quantity";
+import { isSchedule } from "./postgresql/schedule";
 
 /** What one key takes: how its text is read, and the words that tell a person what is allowed. */
 interface Rule<Value> {
@@ -141,6 +142,45 @@ const rules = {
   poolerCpuRequest: cpu,
   poolerCpuLimit: cpu,
 
+  backupStore: oneOf("none", "local", "oci", "existing"),
+  backupBucket: text(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "a bucket's name: 3 to 63 of a-z, 0-9, - and ."),
+  backupPrefix: text(/^([\w.-]+(\/[\w.-]+)*)?$/, "a path without slashes at its ends, e.g. production, or empty"),
+  backupRegion: text(/^[a-z0-9-]{1,64}$/, "a region, e.g. us-phoenix-1"),
+  backupEndpointUrl: text(/^(https?:\/\/[^\s/@?#]+)?$/, "scheme and host, e.g. https://s3.example.com, or empty"),
+  backupCredentialsSecret: dnsName,
+  backupServerName: text(/^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$/, "a DNS label, or empty"),
+  backupRetention: text(/^[1-9]\d*[dwm]$/, "days, weeks or months, e.g. 7d, 2w or 1m"),
+  backupSchedule: textThat(
+    "six fields, seconds first, e.g. 0 0 2 * * *; five would be read with the minutes for seconds, and back up every hour",
+    isSchedule,
+  ),
+  backupTarget: oneOf("prefer-standby", "primary"),
+  backupCompression: oneOf("gzip", "lz4", "snappy", "bzip2", "none"),
+  backupWalCompression: oneOf("gzip", "lz4", "zstd", "snappy", "xz", "bzip2", "none"),
+  backupJobs: integer(1, 32),
+  backupWalMaxParallel: integer(1, 32),
+  backupRecoveryPoint: integer(15, 86_400),
+  backupUploadAllowance: integer(1, 86_400),
+  backupSidecarMemoryRequest: bytes,
+  backupSidecarMemoryLimit: bytes,
+  backupSidecarCpuRequest: cpu,
+  backupSidecarCpuLimit: cpu,
+  backupPluginManifest: text(/^(?!http:\/\/)[^\p{Cc}]+$/u, "a path or an https URL"),
+  backupPluginManifestSha256: text(/^[0-9a-f]{64}$/, "64 hexadecimal digits in lower case"),
+  backupPluginImage: image,
+  backupSidecarImage: image,
+  backupPluginCertificates: oneOf("generated", "cert-manager"),
+  backupCertificateDays: integer(3, 3650),
+  backupStoreImage: image,
+  backupStoreSize: bytes,
+  backupOciTenancy: ocid("tenancy"),
+  backupOciCompartment: ocid("compartment", "tenancy"),
+  backupOciNamespace: text(/^[a-z0-9-]{1,63}$/, "an Object Storage namespace: a-z, 0-9 and -"),
+  backupOciHomeRegion: text(/^([a-z]+(-[a-z]+)+-\d+)?$/, "a region of OCI, e.g. us-phoenix-1, or empty"),
+  backupOciUserEmail: text(/^([^\s@]+@[^\s@]+\.[^\s@]+)?$/, "an e-mail address, or empty"),
+  backupOciPreviousVersionsDays: integer(1, 3650),
+  backupOciAbandonedUploadsDays: integer(1, 3650),
+
   protect: boolean(),
   retainOnDelete: boolean(),
 
@@ -181,12 +221,16 @@ interface CrossRule {
   readonly keys: readonly Key[];
   readonly allowed: (values: Values) => string;
   readonly holds: (values: Values) => boolean;
+  /** A preview goes without: what is missing is known to its owner alone. */
+  readonly beforeUpdate?: true;
 }
 
 /** OCI's smallest block volume; a smaller claim is made this size and billed as such. */
 const ociMinimumStorage = "50Gi";
 /** CNPG needs this long after the smart shutdown to stop an instance (docs/src/instance_manager.md). */
 const minimumFastShutdown = 15;
+/** Seconds. Each archive_timeout finishes a segment of 16 MB while anything is written: shorter ones would flood the archive. */
+const minimumArchiveTimeout = 10;
 
 const crossRules: readonly CrossRule[] = [
   {
@@ -219,11 +263,13 @@ const crossRules: readonly CrossRule[] = [
     allowed: () => "required in production, else a failover loses commits",
     holds: ({ environment, dataDurability }) => environment !== "production" || dataDurability === "required",
   },
-  ...(["postgresImage", "poolerImage", "operatorImage"] as const).map((key): CrossRule => ({
-    keys: [key, "environment"],
-    allowed: () => "tag and digest (@sha256:…) but in local, since a tag alone can be moved",
-    holds: (values) => values.environment === "local" || values[key].includes("@sha256:"),
-  })),
+  ...(["postgresImage", "poolerImage", "operatorImage", "backupPluginImage", "backupSidecarImage"] as const).map(
+    (key): CrossRule => ({
+      keys: [key, "environment"],
+      allowed: () => "tag and digest (@sha256:…) but in local, since a tag alone can be moved",
+      holds: (values) => values.environment === "local" || values[key].includes("@sha256:"),
+    }),
+  ),
   {
     keys: ["synchronousReplicas", "instances"],
     allowed: ({ instances }) => `fewer than instances, at most ${instances - 1}`,
@@ -321,6 +367,47 @@ const crossRules: readonly CrossRule[] = [
       (operatorManifest === "") === (operatorManifestSha256 === ""),
   },
   {
+    keys: ["backupStore", "environment"],
+    allowed: () => "local in the local environment alone: the store would be lost with the cluster",
+    holds: ({ backupStore, environment }) => backupStore !== "local" || environment === "local",
+  },
+  {
+    keys: ["backupStore", "backupEndpointUrl"],
+    allowed: () => "a URL with an existing store, and with no other",
+    holds: ({ backupStore, backupEndpointUrl }) => (backupStore === "existing") === (backupEndpointUrl !== ""),
+  },
+  {
+    keys: ["backupStore", "backupRegion"],
+    allowed: () => "a region of OCI with the store oci, e.g. us-phoenix-1",
+    holds: ({ backupStore, backupRegion }) => backupStore !== "oci" || /^[a-z]+(-[a-z]+)+-\d+$/.test(backupRegion),
+  },
+  ...(["backupOciTenancy", "backupOciCompartment", "backupOciNamespace"] as const).map(
+    (key): CrossRule => ({
+      keys: ["backupStore", key],
+      allowed: () => "your own with the store oci; this is the example that stands for it in previews",
+      holds: (values) => values.backupStore !== "oci" || !/(^|\.)example$/.test(values[key]),
+      beforeUpdate: true,
+    }),
+  ),
+  {
+    keys: ["backupRecoveryPoint", "backupUploadAllowance"],
+    allowed: () => `an allowance that leaves at least ${minimumArchiveTimeout} seconds of the recovery point`,
+    holds: ({ backupRecoveryPoint, backupUploadAllowance }) =>
+      backupRecoveryPoint - backupUploadAllowance >= minimumArchiveTimeout,
+  },
+  {
+    keys: ["backupSidecarMemoryRequest", "backupSidecarMemoryLimit"],
+    allowed: () => "a request of at most the limit",
+    holds: ({ backupSidecarMemoryRequest, backupSidecarMemoryLimit }) =>
+      atMost(backupSidecarMemoryRequest, backupSidecarMemoryLimit),
+  },
+  {
+    keys: ["backupSidecarCpuRequest", "backupSidecarCpuLimit"],
+    allowed: () => "a request of at most the limit",
+    holds: ({ backupSidecarCpuRequest, backupSidecarCpuLimit }) =>
+      atMost(backupSidecarCpuRequest, backupSidecarCpuLimit),
+  },
+  {
     keys: ["maxConnections", "reservedConnections", "poolerInstances", "poolerMaxDatabaseConnections"],
     allowed: (values) =>
       `(poolerInstances + 1 during an update) × poolerMaxDatabaseConnections + reservedConnections, here ` +
@@ -346,6 +433,7 @@ export function loadConfig(): Configuration {
     config.name,
     (key) => config.get(key),
     (key) => isEncrypted(config, key),
+    { preview: pulumi.runtime.isDryRun() },
   );
   return {
     ...values,
@@ -365,12 +453,14 @@ function isEncrypted(config: pulumi.Config, key: Key): boolean {
  * @param project - in whose namespace the keys are, for the messages
  * @param lookup - text of a key; undefined when it is not set
  * @param encrypted - whether the stack's file holds the key encrypted
+ * @param purpose - whether examples may stand for what only an update needs
  * @throws ConfigurationError that lists all problems
  */
 export function validate(
   project: string,
   lookup: (key: Key) => string | undefined,
   encrypted: (key: Key) => boolean,
+  purpose: { readonly preview: boolean } = { preview: true },
 ): Values {
   const texts = new Map<string, string | undefined>(keys.map((key) => [key, lookup(key)]));
   const read = new Map<string, unknown>();
@@ -402,7 +492,7 @@ export function validate(
 
   // Sound for the rules asked below: each touches only keys that were read.
   const values = Object.fromEntries(read) as Values;
-  for (const rule of crossRules) {
+  for (const rule of crossRules.filter((one) => !purpose.preview || one.beforeUpdate !== true)) {
     if (rule.keys.every((key) => read.has(key)) && !rule.holds(values)) {
       problems.push(problem(rule.keys, rule.allowed(values)));
     }
@@ -436,6 +526,13 @@ function textThat(allowed: string, holds: (value: string) => boolean): Rule<stri
 
 function text(pattern: RegExp, allowed: string): Rule<string> {
   return textThat(allowed, (value) => pattern.test(value));
+}
+
+function ocid(...kinds: readonly [string, ...string[]]): Rule<string> {
+  return text(
+    new RegExp(`^ocid1\\.(${kinds.join("|")})\\.[a-z0-9-]+\\.[a-z0-9-]*\\.[a-z0-9.-]+$`),
+    `the OCID of a ${kinds.join(" or ")}, e.g. ocid1.${kinds[0]}.oc1..aaaa…`,
+  );
 }
 
 function anyText(): Rule<string> {

@@ -13,6 +13,8 @@ export const names = {
   caSecret: "naytife-postgres-ca",
   credentialsSecret: "cnpg-cluster-secret",
   connectionSecret: "naytife-postgres-connection",
+  /** Keys ACCESS_KEY_ID and ACCESS_SECRET_KEY of the backups' bucket. */
+  backupSecret: "cnpg-backup-secret",
 } as const;
 
 /** Port of every PostgreSQL and PgBouncer Service. */
