@@ -181,6 +181,16 @@ const rules = {
   backupOciPreviousVersionsDays: integer(1, 3650),
   backupOciAbandonedUploadsDays: integer(1, 3650),
 
+  drill: boolean(),
+  drillSchedule: textThat("the five fields of cron, e.g. 0 23 * * 0", (value) => isSchedule(`0 ${value}`)),
+  drillStartingDeadlineMinutes: integer(1, 1440),
+  drillDeadlineMinutes: integer(5, 1440),
+  drillKeepMinutes: integer(0, 10_080),
+  drillHashLimit: bytes,
+  drillRecoveryTime: integer(10, 86_400),
+  drillMemory: bytes,
+  drillCpuRequest: cpu,
+
   protect: boolean(),
   retainOnDelete: boolean(),
 
@@ -406,6 +416,11 @@ const crossRules: readonly CrossRule[] = [
     allowed: () => "a request of at most the limit",
     holds: ({ backupSidecarCpuRequest, backupSidecarCpuLimit }) =>
       atMost(backupSidecarCpuRequest, backupSidecarCpuLimit),
+  },
+  {
+    keys: ["drillDeadlineMinutes", "drillRecoveryTime"],
+    allowed: () => "a deadline of more than drillRecoveryTime, else a slow recovery would be ended and not measured",
+    holds: ({ drillDeadlineMinutes, drillRecoveryTime }) => drillDeadlineMinutes * 60 > drillRecoveryTime,
   },
   {
     keys: ["maxConnections", "reservedConnections", "poolerInstances", "poolerMaxDatabaseConnections"],

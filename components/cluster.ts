@@ -48,6 +48,7 @@ export interface ClusterSpec {
     podAntiAffinityType?: "required" | "preferred";
   };
   certificates: { serverAltDNSNames: string[] };
+  monitoring?: { customQueriesConfigMap: { name: string; key: string }[] };
 }
 
 /** How many replicas must confirm a commit. */
@@ -110,6 +111,8 @@ export interface ClusterDescription {
   readonly locale: string;
   /** PostgreSQL's parameters. */
   readonly parameters: Record<string, string>;
+  /** Further queries of the operator's exporter, by ConfigMap and key. One that is not there is left out. */
+  readonly customQueries: readonly { readonly name: string; readonly key: string }[];
 }
 
 /** The full size of the Cluster. */
@@ -171,6 +174,9 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
           },
     // PgBouncer shows clients the cluster's certificate, which must hold its name too for sslmode=verify-full.
     certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
+    ...(cluster.customQueries.length === 0
+      ? {}
+      : { monitoring: { customQueriesConfigMap: [...cluster.customQueries] } }),
   };
 }
 
@@ -236,9 +242,12 @@ export class Cluster extends pulumi.ComponentResource {
   /** Host name of the current primary. */
   readonly host: pulumi.Output<string>;
   readonly port = postgresPort;
+  /** What it is like. */
+  readonly spec: ClusterSpec;
 
   constructor(name: string, args: ClusterArgs, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:Cluster", name, {}, options);
+    this.spec = clusterSpec(args);
     const cluster = new kubernetes.apiextensions.CustomResource(
       names.cluster,
       {
@@ -255,7 +264,7 @@ export class Cluster extends pulumi.ComponentResource {
             ]),
           },
         },
-        spec: clusterSpec(args),
+        spec: this.spec,
       },
       {
         parent: this,
