@@ -3,6 +3,7 @@ import { fitsConnectionBudget, pooledConnections } from "./postgresql/connection
 import { memorySize } from "./postgresql/memory-size";
 import { parametersWithKeys, sharedBuffersFor } from "./postgresql/parameters";
 import { quantity } from "./postgresql/quantity";
+import { isSchedule } from "./postgresql/schedule";
 
 /** What one key takes: how its text is read, and the words that tell a person what is allowed. */
 interface Rule<Value> {
@@ -141,6 +142,38 @@ const rules = {
   poolerCpuRequest: cpu,
   poolerCpuLimit: cpu,
 
+  backupStore: oneOf("none", "local", "oci", "existing"),
+  backupBucket: text(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "a bucket's name: 3 to 63 of a-z, 0-9, - and ."),
+  backupPrefix: text(/^([\w.-]+(\/[\w.-]+)*)?$/, "a path without slashes at its ends, e.g. production, or empty"),
+  backupRegion: text(/^[a-z0-9-]{1,64}$/, "a region, e.g. us-phoenix-1"),
+  backupEndpointUrl: text(/^(https?:\/\/[^\s/@?#]+)?$/, "scheme and host, e.g. https://s3.example.com, or empty"),
+  backupCredentialsSecret: dnsName,
+  backupServerName: text(/^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$/, "a DNS label, or empty"),
+  backupRetention: text(/^[1-9]\d*[dwm]$/, "days, weeks or months, e.g. 7d, 2w or 1m"),
+  backupSchedule: textThat(
+    "six fields, seconds first, e.g. 0 0 2 * * *; five would be read with the minutes for seconds, and back up every hour",
+    isSchedule,
+  ),
+  backupTarget: oneOf("prefer-standby", "primary"),
+  backupCompression: oneOf("gzip", "lz4", "snappy", "bzip2", "none"),
+  backupWalCompression: oneOf("gzip", "lz4", "zstd", "snappy", "xz", "bzip2", "none"),
+  backupJobs: integer(1, 32),
+  backupWalMaxParallel: integer(1, 32),
+  backupRecoveryPoint: integer(15, 86_400),
+  backupUploadAllowance: integer(1, 86_400),
+  backupSidecarMemoryRequest: bytes,
+  backupSidecarMemoryLimit: bytes,
+  backupSidecarCpuRequest: cpu,
+  backupSidecarCpuLimit: cpu,
+  backupPluginManifest: text(/^(?!http:\/\/)[^\p{Cc}]+$/u, "a path or an https URL"),
+  backupPluginManifestSha256: text(/^[0-9a-f]{64}$/, "64 hexadecimal digits in lower case"),
+  backupPluginImage: image,
+  backupSidecarImage: image,
+  backupPluginCertificates: oneOf("generated", "cert-manager"),
+  backupCertificateDays: integer(3, 3650),
+  backupStoreImage: image,
+  backupStoreSize: bytes,
+
   protect: boolean(),
   retainOnDelete: boolean(),
 
@@ -187,6 +220,8 @@ interface CrossRule {
 const ociMinimumStorage = "50Gi";
 /** CNPG needs this long after the smart shutdown to stop an instance (docs/src/instance_manager.md). */
 const minimumFastShutdown = 15;
+/** Seconds. Each archive_timeout finishes a segment of 16 MB while anything is written: shorter ones would flood the archive. */
+const minimumArchiveTimeout = 10;
 
 const crossRules: readonly CrossRule[] = [
   {
@@ -219,11 +254,13 @@ const crossRules: readonly CrossRule[] = [
     allowed: () => "required in production, else a failover loses commits",
     holds: ({ environment, dataDurability }) => environment !== "production" || dataDurability === "required",
   },
-  ...(["postgresImage", "poolerImage", "operatorImage"] as const).map((key): CrossRule => ({
-    keys: [key, "environment"],
-    allowed: () => "tag and digest (@sha256:…) but in local, since a tag alone can be moved",
-    holds: (values) => values.environment === "local" || values[key].includes("@sha256:"),
-  })),
+  ...(["postgresImage", "poolerImage", "operatorImage", "backupPluginImage", "backupSidecarImage"] as const).map(
+    (key): CrossRule => ({
+      keys: [key, "environment"],
+      allowed: () => "tag and digest (@sha256:…) but in local, since a tag alone can be moved",
+      holds: (values) => values.environment === "local" || values[key].includes("@sha256:"),
+    }),
+  ),
   {
     keys: ["synchronousReplicas", "instances"],
     allowed: ({ instances }) => `fewer than instances, at most ${instances - 1}`,
@@ -319,6 +356,34 @@ const crossRules: readonly CrossRule[] = [
     allowed: () => "both, or neither",
     holds: ({ operatorManifest, operatorManifestSha256 }) =>
       (operatorManifest === "") === (operatorManifestSha256 === ""),
+  },
+  {
+    keys: ["backupStore", "environment"],
+    allowed: () => "local in the local environment alone: the store would be lost with the cluster",
+    holds: ({ backupStore, environment }) => backupStore !== "local" || environment === "local",
+  },
+  {
+    keys: ["backupStore", "backupEndpointUrl"],
+    allowed: () => "a URL with an existing store, and with no other",
+    holds: ({ backupStore, backupEndpointUrl }) => (backupStore === "existing") === (backupEndpointUrl !== ""),
+  },
+  {
+    keys: ["backupRecoveryPoint", "backupUploadAllowance"],
+    allowed: () => `an allowance that leaves at least ${minimumArchiveTimeout} seconds of the recovery point`,
+    holds: ({ backupRecoveryPoint, backupUploadAllowance }) =>
+      backupRecoveryPoint - backupUploadAllowance >= minimumArchiveTimeout,
+  },
+  {
+    keys: ["backupSidecarMemoryRequest", "backupSidecarMemoryLimit"],
+    allowed: () => "a request of at most the limit",
+    holds: ({ backupSidecarMemoryRequest, backupSidecarMemoryLimit }) =>
+      atMost(backupSidecarMemoryRequest, backupSidecarMemoryLimit),
+  },
+  {
+    keys: ["backupSidecarCpuRequest", "backupSidecarCpuLimit"],
+    allowed: () => "a request of at most the limit",
+    holds: ({ backupSidecarCpuRequest, backupSidecarCpuLimit }) =>
+      atMost(backupSidecarCpuRequest, backupSidecarCpuLimit),
   },
   {
     keys: ["maxConnections", "reservedConnections", "poolerInstances", "poolerMaxDatabaseConnections"],

@@ -78,6 +78,7 @@ export const parametersWithKeys: readonly string[] = [
   "work_mem",
   "maintenance_work_mem",
   "wal_buffers",
+  "archive_timeout",
   "checkpoint_completion_target",
   "default_statistics_target",
   "random_page_cost",
