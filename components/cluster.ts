@@ -1,7 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { quoteIdentifier } from "../postgresql/identifier";
-import { names, postgresPort, serviceHost, serviceNames } from "./names";
+import { names, postgresPort, readWriteService, serviceHost, serviceNames } from "./names";
+import { type RecoveryBootstrap, recoveryBootstrap, type RecoverySource } from "./recovery-bootstrap";
 import { retryWhileWebhookIsAway } from "./webhook-retry";
 
 /** The fields of `spec` of postgresql.cnpg.io/v1 Cluster that we set; api/v1/cluster_types.go has them all. */
@@ -17,21 +18,8 @@ export interface ClusterSpec {
   stopDelay: number;
   /** Seconds. */
   smartShutdownTimeout: number;
-  bootstrap: {
-    initdb: {
-      database: string;
-      owner: string;
-      secret: { name: pulumi.Input<string> };
-      encoding: "UTF8";
-      localeProvider: LocaleProvider;
-      builtinLocale?: string;
-      icuLocale?: string;
-      localeCollate?: string;
-      localeCType?: string;
-      dataChecksums: boolean;
-      postInitApplicationSQL: string[];
-    };
-  };
+  bootstrap: { initdb: InitDb } | RecoveryBootstrap["bootstrap"];
+  externalClusters?: RecoveryBootstrap["externalClusters"];
   postgresql: {
     parameters: Record<string, string>;
     pg_hba: string[];
@@ -48,6 +36,21 @@ export interface ClusterSpec {
     podAntiAffinityType?: "required" | "preferred";
   };
   certificates: { serverAltDNSNames: string[] };
+}
+
+/** An empty database. */
+export interface InitDb {
+  database: string;
+  owner: string;
+  secret: { name: pulumi.Input<string> };
+  encoding: "UTF8";
+  localeProvider: LocaleProvider;
+  builtinLocale?: string;
+  icuLocale?: string;
+  localeCollate?: string;
+  localeCType?: string;
+  dataChecksums: boolean;
+  postInitApplicationSQL: string[];
 }
 
 /** How many replicas must confirm a commit. */
@@ -110,6 +113,8 @@ export interface ClusterDescription {
   readonly locale: string;
   /** PostgreSQL's parameters. */
   readonly parameters: Record<string, string>;
+  /** What a new Cluster begins with. undefined: an empty database. One that exists is left as it is. */
+  readonly recovery: RecoverySource | undefined;
 }
 
 /** The full size of the Cluster. */
@@ -138,17 +143,13 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
     switchoverDelay: cluster.switchoverDelay,
     stopDelay: cluster.stopDelay,
     smartShutdownTimeout: cluster.smartShutdownTimeout,
-    bootstrap: {
-      initdb: {
-        database: cluster.databaseName,
-        owner: cluster.databaseUser,
-        secret: { name: cluster.credentialsSecret },
-        encoding: "UTF8",
-        ...localeFields(cluster.localeProvider, cluster.locale),
-        dataChecksums: true,
-        postInitApplicationSQL: bootstrapStatements(cluster),
-      },
-    },
+    ...(cluster.recovery === undefined
+      ? { bootstrap: { initdb: emptyDatabase(cluster) } }
+      : recoveryBootstrap(cluster.recovery, {
+          database: cluster.databaseName,
+          owner: cluster.databaseUser,
+          secret: cluster.credentialsSecret,
+        })),
     postgresql: {
       parameters: cluster.parameters,
       // The operator's own rules come before: local sockets, and certificates over TLS for replicas and pooler. Its last
@@ -174,6 +175,18 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
   };
 }
 
+function emptyDatabase(cluster: ClusterDescription): InitDb {
+  return {
+    database: cluster.databaseName,
+    owner: cluster.databaseUser,
+    secret: { name: cluster.credentialsSecret },
+    encoding: "UTF8",
+    ...localeFields(cluster.localeProvider, cluster.locale),
+    dataChecksums: true,
+    postInitApplicationSQL: bootstrapStatements(cluster),
+  };
+}
+
 /**
  * SQL that the operator runs once, as superuser, in the new application database. The owner owns the schemas: a GRANT, as the
  * plan had it, would not let its migrations alter or drop them.
@@ -195,10 +208,7 @@ export function bootstrapStatements({
 function localeFields(
   provider: LocaleProvider,
   locale: string,
-): Pick<
-  ClusterSpec["bootstrap"]["initdb"],
-  "localeProvider" | "builtinLocale" | "icuLocale" | "localeCollate" | "localeCType"
-> {
+): Pick<InitDb, "localeProvider" | "builtinLocale" | "icuLocale" | "localeCollate" | "localeCType"> {
   switch (provider) {
     case "builtin":
       // The libc ctype, C by the operator's default, is what text search parses words by.
@@ -220,6 +230,8 @@ function sizeFields({ synchronousReplicas }: ClusterDescription): string[] {
 
 /** Arguments of {@link Cluster}. */
 export interface ClusterArgs extends ClusterDescription {
+  /** Name of the Cluster. */
+  readonly name: string;
   readonly namespace: pulumi.Input<string>;
   /** A new cluster begins with one instance, for {@link Growth} to make it the full size. One that exists keeps the size that it has. */
   readonly growsLater: boolean;
@@ -240,12 +252,12 @@ export class Cluster extends pulumi.ComponentResource {
   constructor(name: string, args: ClusterArgs, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:Cluster", name, {}, options);
     const cluster = new kubernetes.apiextensions.CustomResource(
-      names.cluster,
+      args.name,
       {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "Cluster",
         metadata: {
-          name: names.cluster,
+          name: args.name,
           namespace: args.namespace,
           annotations: {
             // Ready can be stale just after an update; the number of instances cannot.
@@ -268,7 +280,7 @@ export class Cluster extends pulumi.ComponentResource {
       },
     );
     this.name = cluster.metadata.name;
-    this.host = cluster.metadata.apply(() => serviceHost(names.readWriteService, args.namespaceName));
+    this.host = cluster.metadata.apply(() => serviceHost(readWriteService(args.name), args.namespaceName));
     this.registerOutputs({ name: this.name, host: this.host, port: this.port });
   }
 }

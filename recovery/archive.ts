@@ -73,12 +73,7 @@ export function archives({ objects, texts }: Listing, prefix: string): Archive[]
     .sort((one, other) => (one.server < other.server ? -1 : 1));
 }
 
-function archive(
-  server: string,
-  root: string,
-  objects: readonly StoredObject[],
-  texts: Listing["texts"],
-): Archive {
+function archive(server: string, root: string, objects: readonly StoredObject[], texts: Listing["texts"]): Archive {
   const segments = new Map<string, number>();
   const histories = new Map<number, string>();
   const sizes = new Map<string, number>();
@@ -110,7 +105,11 @@ function archive(
       bytes: sizes.get(id) ?? 0,
     });
   }
-  const newest = Math.max(1, ...histories.keys(), ...[...segments.keys()].map((name) => parseInt(name.slice(0, 8), 16)));
+  const newest = Math.max(
+    1,
+    ...histories.keys(),
+    ...[...segments.keys()].map((name) => parseInt(name.slice(0, 8), 16)),
+  );
   return {
     server,
     backups: backups.filter(({ done, end }) => done && !Number.isNaN(end)).sort((one, other) => one.end - other.end),

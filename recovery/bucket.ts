@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
-import type { V1EnvVar, V1Pod } from "@kubernetes/client-node";
+import type { V1EnvVar, V1Pod, V1ResourceRequirements } from "@kubernetes/client-node";
 import { found, type Kubernetes, patiently, waitingFor } from "../migration/engine/kubernetes";
 import type { Listing } from "./archive";
 
@@ -27,15 +27,23 @@ export interface ObjectStore {
         readonly region?: SecretKey;
       };
     };
-    readonly instanceSidecarConfiguration?: { readonly env?: readonly V1EnvVar[] };
+    readonly instanceSidecarConfiguration?: {
+      readonly env?: readonly V1EnvVar[];
+      readonly resources?: V1ResourceRequirements;
+    };
   };
+}
+
+/** How the pod is run that lists a bucket. */
+export interface ListingPod {
+  /** The sidecar's. */
+  readonly image: string;
+  /** How long it may take, its image's pull included. */
+  readonly seconds: number;
 }
 
 /** The store cannot be listed, and why in its own words. */
 export class StoreUnavailable extends Error {}
-
-/** Seconds that the pod may take, its image's pull included. */
-const podDeadline = 180;
 
 /**
  * What lies in the bucket, as the recovery would see it: asked from inside the cluster, with the sidecar's image and the ObjectStore's credentials, which
@@ -47,14 +55,16 @@ export async function listBucket(
   kubernetes: Kubernetes,
   namespace: string,
   store: ObjectStore,
-  image: string,
+  { image, seconds }: ListingPod,
 ): Promise<Listing> {
   const script = await readFile(join(__dirname, "list-bucket.py"), "utf8");
   const { core } = kubernetes;
   const name = `naytife-postgres-bucket-${Date.now().toString(36)}`;
-  await patiently(() => core.createNamespacedPod({ namespace, body: listingPod(name, store, image, script) }));
+  await patiently(() =>
+    core.createNamespacedPod({ namespace, body: listingPod(name, store, { image, seconds }, script) }),
+  );
   try {
-    const deadline = Date.now() + podDeadline * 1000;
+    const deadline = Date.now() + seconds * 1000;
     for (;;) {
       const pod = await patiently(() => core.readNamespacedPod({ name, namespace }));
       const phase = pod.status?.phase;
@@ -64,7 +74,9 @@ export async function listBucket(
         throw new StoreUnavailable(`the pod that lists the bucket failed: ${log.trim()}`);
       }
       if (Date.now() > deadline) {
-        throw new StoreUnavailable(`the pod that lists the bucket was not done within ${podDeadline} s: ${waitingFor(pod)}`);
+        throw new StoreUnavailable(
+          `the pod that lists the bucket was not done within ${seconds} s: ${waitingFor(pod)}`,
+        );
       }
       await sleep(500);
     }
@@ -74,7 +86,7 @@ export async function listBucket(
 }
 
 /** The pod that lists a bucket. */
-export function listingPod(name: string, { spec }: ObjectStore, image: string, script: string): V1Pod {
+export function listingPod(name: string, { spec }: ObjectStore, { image, seconds }: ListingPod, script: string): V1Pod {
   const { destinationPath, endpointURL = "", endpointCA, s3Credentials = {} } = spec.configuration;
   const { accessKeyId, secretAccessKey, sessionToken, region } = s3Credentials;
   const secret = (variable: string, reference: SecretKey | undefined): V1EnvVar[] =>
@@ -82,13 +94,21 @@ export function listingPod(name: string, { spec }: ObjectStore, image: string, s
   return {
     metadata: {
       name,
-      labels: { "app.kubernetes.io/name": "naytife-postgres-recovery", "app.kubernetes.io/managed-by": "naytife-postgres" },
+      labels: {
+        "app.kubernetes.io/name": "naytife-postgres-recovery",
+        "app.kubernetes.io/managed-by": "naytife-postgres",
+      },
     },
     spec: {
       restartPolicy: "Never",
-      activeDeadlineSeconds: podDeadline,
+      activeDeadlineSeconds: seconds,
       automountServiceAccountToken: false,
-      securityContext: { runAsNonRoot: true, runAsUser: 26, runAsGroup: 26, seccompProfile: { type: "RuntimeDefault" } },
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 26,
+        runAsGroup: 26,
+        seccompProfile: { type: "RuntimeDefault" },
+      },
       containers: [
         {
           name: "list",
@@ -104,7 +124,7 @@ export function listingPod(name: string, { spec }: ObjectStore, image: string, s
             ...(endpointCA === undefined ? [] : [{ name: "AWS_CA_BUNDLE", value: `/ca/${endpointCA.key}` }]),
             ...(spec.instanceSidecarConfiguration?.env ?? []),
           ],
-          resources: { requests: { cpu: "50m", memory: "64Mi" }, limits: { memory: "256Mi" } },
+          resources: spec.instanceSidecarConfiguration?.resources ?? {},
           securityContext: {
             allowPrivilegeEscalation: false,
             readOnlyRootFilesystem: true,
@@ -131,7 +151,8 @@ export function answerOf(log: string): Listing {
   const answer = JSON.parse(gunzipSync(Buffer.from(lines.join(""), "base64")).toString("utf8")) as
     | { readonly objects: readonly [string, number, number][]; readonly texts: Readonly<Record<string, string>> }
     | { readonly error: string; readonly message: string };
-  if ("error" in answer) throw new StoreUnavailable(`${answer.error}${answer.message === "" ? "" : `: ${answer.message}`}`);
+  if ("error" in answer)
+    throw new StoreUnavailable(`${answer.error}${answer.message === "" ? "" : `: ${answer.message}`}`);
   const { objects, texts } = answer;
   return { objects: objects.map(([key, bytes, seconds]) => ({ key, bytes, stored: seconds * 1000 })), texts };
 }

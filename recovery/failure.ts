@@ -18,7 +18,11 @@ export const nothingChanged = "Nothing was changed.";
 /** Everything that stands in the way of a recovery, at once. */
 export function refusal(problems: readonly string[], next: string): RecoveryFailure {
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  return new RecoveryFailure([`${count} in the way`, ...problems.map((one) => `    - ${one}`)].join("\n"), nothingChanged, next);
+  return new RecoveryFailure(
+    [`${count} in the way`, ...problems.map((one) => `    - ${one}`)].join("\n"),
+    nothingChanged,
+    next,
+  );
 }
 
 /** An error's words. What the migration's client of Kubernetes refuses is told as the recovery's. */

@@ -48,7 +48,9 @@ export function observe(before: Progress, line: string, now: number): Progress {
   if (/^starting (backup recovery|point-in-time recovery|archive recovery)/.test(message)) return enter("replaying");
   const commit = /^last completed transaction was at log time (.+)$/.exec(message)?.[1];
   if (commit !== undefined) return { ...before, lastCommit: commit };
-  const stopped = /^recovery stopping (?:before|after) (?:commit|abort) of transaction \d+, time (.+)$/.exec(message)?.[1];
+  const stopped = /^recovery stopping (?:before|after) (?:commit|abort) of transaction \d+, time (.+)$/.exec(
+    message,
+  )?.[1];
   if (stopped !== undefined) return { ...before, stoppedBefore: stopped };
   const timeline = /^selected new timeline ID: (\d+)/.exec(message)?.[1];
   if (timeline !== undefined) return { ...before, timeline: Number(timeline) };
@@ -78,7 +80,8 @@ function read(line: string): Line {
   const said = text(entry.msg);
   const error = text(entry.error);
   // barman-cloud's programs write their errors where the sidecar takes them for information.
-  const grave = error !== "" || entry.level === "error" || /\b(ERROR|CRITICAL|FATAL|PANIC)\b|Exception|Error:/.test(said);
+  const grave =
+    error !== "" || entry.level === "error" || /\b(ERROR|CRITICAL|FATAL|PANIC)\b|Exception|Error:/.test(said);
   return { ...common, message: error === "" ? said : `${said}: ${error}`, severity: grave ? "error" : "other" };
 }
 
@@ -134,7 +137,9 @@ export interface Cause {
 export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: RecoveryPlan): Cause {
   const all = complaints.join("\n");
   const said = complaints.at(-1) ?? "it ended without a word";
-  if (/InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Forbidden|\b403\b|Unable to locate credentials/.test(all)) {
+  if (
+    /InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Forbidden|\b403\b|Unable to locate credentials/.test(all)
+  ) {
     return {
       what: "the store refuses the credentials",
       next: "Mend the Secret that the ObjectStore names.",
@@ -145,7 +150,11 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
     return { what: "there is no such bucket", next: "Check the ObjectStore's destinationPath.", final: true };
   }
   if (/EndpointConnectionError|Could not connect to the endpoint|ConnectTimeout|connectivity/i.test(all)) {
-    return { what: "the store cannot be reached", next: "Check the ObjectStore's endpointURL, and the store.", final: false };
+    return {
+      what: "the store cannot be reached",
+      next: "Check the ObjectStore's endpointURL, and the store.",
+      final: false,
+    };
   }
   if (/Expected empty archive/.test(all)) {
     return {
@@ -159,11 +168,18 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
     const until = lastCommit === undefined ? `the end of base backup ${plan.backup.id}` : lastCommit;
     return {
       what: `${segment} is missing in the archive: recovery ended before the target, with the commit of ${until}`,
-      next: lastCommit === undefined ? "Restore the base backup alone with --backup." : `Recover to ${lastCommit}, or earlier, with --at.`,
+      next:
+        lastCommit === undefined
+          ? "Restore the base backup alone with --backup."
+          : `Recover to ${lastCommit}, or earlier, with --at.`,
       final: true,
     };
   }
-  if (/first needed WAL|could not locate (a valid|required) checkpoint|WAL ends before (end of online backup|consistent)/.test(all)) {
+  if (
+    /first needed WAL|could not locate (a valid|required) checkpoint|WAL ends before (end of online backup|consistent)/.test(
+      all,
+    )
+  ) {
     const segment = notFound ?? plan.backup.beginWal;
     return {
       what: `WAL segment ${segment} is missing in the archive, or damaged, without which base backup ${plan.backup.id} is not consistent`,
@@ -178,7 +194,11 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
       final: true,
     };
   }
-  if (/tarfile|ReadError|EOFError|zlib|BadGzipFile|CRC|unexpected end of (data|file)|invalid (header|compressed)|lz4|snappy|Can't restore backup|NoSuchKey/i.test(all)) {
+  if (
+    /tarfile|ReadError|EOFError|zlib|BadGzipFile|CRC|unexpected end of (data|file)|invalid (header|compressed)|lz4|snappy|Can't restore backup|NoSuchKey/i.test(
+      all,
+    )
+  ) {
     return {
       what: `base backup ${plan.backup.id} (${stamp(plan.backup.end)}) is damaged or not whole: ${said}`,
       next: "Recover from another base backup: --backup, or --at a time before this one's end.",
@@ -188,7 +208,10 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
   if (/invalid (record|magic|resource)|incorrect (prev-link|resource manager)|unexpected pageaddr/.test(all)) {
     return {
       what: `a WAL segment is damaged: ${said}`,
-      next: lastCommit === undefined ? "Recover from another base backup." : `Recover to ${lastCommit}, or earlier, with --at.`,
+      next:
+        lastCommit === undefined
+          ? "Recover from another base backup."
+          : `Recover to ${lastCommit}, or earlier, with --at.`,
       final: true,
     };
   }

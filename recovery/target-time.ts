@@ -25,9 +25,12 @@ export function targetTime(text: string, zone: string): TargetTime {
   const match = form.exec(text.trim());
   const asked = JSON.stringify(text);
   if (match === null) {
-    return { problem: `${asked} is no time; allowed: date, time and zone, e.g. 2026-11-21T22:03:10Z or 2026-11-21 23:03:10+01:00` };
+    return {
+      problem: `${asked} is no time; allowed: date, time and zone, e.g. 2026-11-21T22:03:10Z or 2026-11-21 23:03:10+01:00`,
+    };
   }
-  const [, year, month, day, hour, minute, second = "0", fraction = "", utc, sign, zoneHours, zoneMinutes = "0"] = match;
+  const [, year, month, day, hour, minute, second = "0", fraction = "", utc, sign, zoneHours, zoneMinutes = "0"] =
+    match;
   const wall = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
   const micros = Number(fraction.padEnd(6, "0"));
   const fields = new Date(wall);
@@ -41,7 +44,8 @@ export function targetTime(text: string, zone: string): TargetTime {
   if (utc !== undefined) return { instant: instant(wall, micros) };
   if (sign !== undefined) {
     const offset = Number(zoneHours) * 60 + Number(zoneMinutes);
-    if (offset > largestOffset || Number(zoneMinutes) > 59) return { problem: `${asked} is no time: there is no such zone` };
+    if (offset > largestOffset || Number(zoneMinutes) > 59)
+      return { problem: `${asked} is no time: there is no such zone` };
     return { instant: instant(wall - (sign === "-" ? -offset : offset) * 60_000, micros) };
   }
   const inUtc = instant(wall, micros).text;
