@@ -23,8 +23,8 @@ export interface Contents {
   readonly canary: string | null;
 }
 
-/** The table that the restore drill writes a row into before it restores. */
-export const canaryTable = "naytife_drill.canary";
+/** The database that the restore drill writes a row into before it restores (drill/job/tables.sql). */
+const drillDatabase = "naytife_drill";
 
 /** Looks at a recovered database, and changes nothing in it. */
 export async function lookAt(server: Kubernetes, database: string): Promise<Contents> {
@@ -45,7 +45,7 @@ export async function lookAt(server: Kubernetes, database: string): Promise<Cont
     postgresql,
     tables,
     indexes: await checkIndexes(server, database),
-    canary: await canary(server, database),
+    canary: await canary(server),
   };
 }
 
@@ -79,12 +79,13 @@ async function checkIndexes(server: Kubernetes, database: string): Promise<Conte
   return JSON.parse(answer) as Contents["indexes"];
 }
 
-async function canary(server: Kubernetes, database: string): Promise<string | null> {
-  const there = await server.controlIn(database, `SELECT to_regclass(${literal(canaryTable)}) IS NOT NULL`);
-  if (there !== "t") return null;
+async function canary(server: Kubernetes): Promise<string | null> {
+  const there = await server.control(`SELECT count(*) FROM pg_database WHERE datname = ${literal(drillDatabase)}`);
+  if (there === "0" || (await server.controlIn(drillDatabase, "SELECT to_regclass('canary') IS NOT NULL")) !== "t")
+    return null;
   const newest = await server.controlIn(
-    database,
-    `SELECT to_char(max(written) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') FROM ${canaryTable}`,
+    drillDatabase,
+    `SELECT to_char(max(planted) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') FROM canary`,
   );
   return newest === "" ? null : newest;
 }
@@ -133,14 +134,22 @@ export function endedWhereAsked(target: Target, plan: RecoveryPlan, progress: Pr
 }
 
 /** What the contents themselves show. */
-export function soundContents({ indexes }: Contents): Check[] {
-  if (indexes === null) return [];
-  const { checked, damaged } = indexes;
-  return [
-    {
+export function soundContents(target: Target, { indexes, canary: newest }: Contents): Check[] {
+  const checks: Check[] = [];
+  if (indexes !== null) {
+    const { checked, damaged } = indexes;
+    checks.push({
       check: "indexes are sound (amcheck)",
       passed: damaged.length === 0,
       detail: damaged.length === 0 ? `${checked} checked` : damaged.join("; "),
-    },
-  ];
+    });
+  }
+  if (newest !== null && target.kind === "time") {
+    checks.push({
+      check: "no row of the restore drill is later than the target",
+      passed: Date.parse(newest) <= target.instant.milliseconds,
+      detail: `the newest is of ${newest}`,
+    });
+  }
+  return checks;
 }

@@ -63,7 +63,7 @@ async function verified(
     segments: progress.replayed,
     lastCommit: progress.lastCommit ?? null,
     contents,
-    checks: [...endedWhereAsked(target, plan, progress), ...soundContents(contents)],
+    checks: [...endedWhereAsked(target, plan, progress), ...soundContents(target, contents)],
     seconds: {
       preflight: seconds(began, begun),
       baseBackup: seconds(begun, replayBegan),
