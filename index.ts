@@ -5,7 +5,7 @@ import { Cluster, clusterSize } from "./components/cluster";
 import { Connection } from "./components/connection";
 import { Credentials } from "./components/credentials";
 import { kubernetesProvider } from "./components/kubernetes-provider";
-import { names } from "./components/names";
+import { caSecret } from "./components/names";
 import { Namespace } from "./components/namespace";
 import { Operator } from "./components/operator";
 import { readOperatorManifest } from "./components/operator-manifest";
@@ -16,6 +16,7 @@ import { Growth } from "./migration/growth";
 import { Migration } from "./migration/migration";
 import { migrationSettings } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
+import { recoverySource } from "./recovery/settings";
 import { postgresqlParameters } from "./postgresql/parameters";
 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
@@ -45,6 +46,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
   const cluster = new Cluster(
     "cluster",
     {
+      name: config.clusterName,
       namespace: namespace.name,
       namespaceName,
       instances: config.instances,
@@ -68,6 +70,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       localeProvider: config.localeProvider,
       locale: config.locale,
       parameters: postgresqlParameters(config),
+      recovery: recoverySource(config),
       // Loaded as a lone instance: replicas would only take part in the work.
       growsLater: config.migrationEnabled || config.migrationPlanned,
       protect,
@@ -140,7 +143,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     databaseNamespace: namespace.name,
     databaseCredentialsSecretName: credentials.secretName,
     databaseConnectionSecretName: connection.secretName,
-    databaseCaSecretName: names.caSecret,
+    databaseCaSecretName: caSecret(config.clusterName),
     ...(migration === undefined ? {} : { migrationReport: migration.report }),
     ...(growth === undefined ? {} : { migrationTimeToSafe: growth.timeToSafe }),
     readme: fs.readFileSync(path.join(__dirname, "Pulumi.README.md"), "utf8"),

@@ -1,7 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { quoteIdentifier } from "../postgresql/identifier";
-import { names, postgresPort, serviceHost, serviceNames } from "./names";
+import { names, postgresPort, readWriteService, serviceHost, serviceNames } from "./names";
+import { type RecoveryBootstrap, recoveryBootstrap, type RecoverySource } from "./recovery-bootstrap";
 import { retryWhileWebhookIsAway } from "./webhook-retry";
 
 /** The fields of `spec` of postgresql.cnpg.io/v1 Cluster that we set; api/v1/cluster_types.go has them all. */
@@ -17,21 +18,8 @@ export interface ClusterSpec {
   stopDelay: number;
   /** Seconds. */
   smartShutdownTimeout: number;
-  bootstrap: {
-    initdb: {
-      database: string;
-      owner: string;
-      secret: { name: pulumi.Input<string> };
-      encoding: "UTF8";
-      localeProvider: LocaleProvider;
-      builtinLocale?: string;
-      icuLocale?: string;
-      localeCollate?: string;
-      localeCType?: string;
-      dataChecksums: boolean;
-      postInitApplicationSQL: string[];
-    };
-  };
+  bootstrap: { initdb: InitDb } | RecoveryBootstrap["bootstrap"];
+  externalClusters?: RecoveryBootstrap["externalClusters"];
   postgresql: {
     parameters: Record<string, string>;
     pg_hba: string[];
@@ -49,6 +37,21 @@ export interface ClusterSpec {
   };
   certificates: { serverAltDNSNames: string[] };
   monitoring?: { customQueriesConfigMap: { name: string; key: string }[] };
+}
+
+/** An empty database. */
+export interface InitDb {
+  database: string;
+  owner: string;
+  secret: { name: pulumi.Input<string> };
+  encoding: "UTF8";
+  localeProvider: LocaleProvider;
+  builtinLocale?: string;
+  icuLocale?: string;
+  localeCollate?: string;
+  localeCType?: string;
+  dataChecksums: boolean;
+  postInitApplicationSQL: string[];
 }
 
 /** How many replicas must confirm a commit. */
@@ -112,7 +115,9 @@ export interface ClusterDescription {
   /** PostgreSQL's parameters. */
   readonly parameters: Record<string, string>;
   /** Further queries of the operator's exporter, by ConfigMap and key. One that is not there is left out. */
-  readonly customQueries: readonly { readonly name: string; readonly key: string }[];
+  readonly customQueries?: readonly { readonly name: string; readonly key: string }[];
+  /** What a new Cluster begins with. undefined: an empty database. One that exists is left as it is. */
+  readonly recovery: RecoverySource | undefined;
 }
 
 /** The full size of the Cluster. */
@@ -141,17 +146,13 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
     switchoverDelay: cluster.switchoverDelay,
     stopDelay: cluster.stopDelay,
     smartShutdownTimeout: cluster.smartShutdownTimeout,
-    bootstrap: {
-      initdb: {
-        database: cluster.databaseName,
-        owner: cluster.databaseUser,
-        secret: { name: cluster.credentialsSecret },
-        encoding: "UTF8",
-        ...localeFields(cluster.localeProvider, cluster.locale),
-        dataChecksums: true,
-        postInitApplicationSQL: bootstrapStatements(cluster),
-      },
-    },
+    ...(cluster.recovery === undefined
+      ? { bootstrap: { initdb: emptyDatabase(cluster) } }
+      : recoveryBootstrap(cluster.recovery, {
+          database: cluster.databaseName,
+          owner: cluster.databaseUser,
+          secret: cluster.credentialsSecret,
+        })),
     postgresql: {
       parameters: cluster.parameters,
       // The operator's own rules come before: local sockets, and certificates over TLS for replicas and pooler. Its last
@@ -174,9 +175,21 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
           },
     // PgBouncer shows clients the cluster's certificate, which must hold its name too for sslmode=verify-full.
     certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
-    ...(cluster.customQueries.length === 0
+    ...(cluster.customQueries === undefined
       ? {}
       : { monitoring: { customQueriesConfigMap: [...cluster.customQueries] } }),
+  };
+}
+
+function emptyDatabase(cluster: ClusterDescription): InitDb {
+  return {
+    database: cluster.databaseName,
+    owner: cluster.databaseUser,
+    secret: { name: cluster.credentialsSecret },
+    encoding: "UTF8",
+    ...localeFields(cluster.localeProvider, cluster.locale),
+    dataChecksums: true,
+    postInitApplicationSQL: bootstrapStatements(cluster),
   };
 }
 
@@ -201,10 +214,7 @@ export function bootstrapStatements({
 function localeFields(
   provider: LocaleProvider,
   locale: string,
-): Pick<
-  ClusterSpec["bootstrap"]["initdb"],
-  "localeProvider" | "builtinLocale" | "icuLocale" | "localeCollate" | "localeCType"
-> {
+): Pick<InitDb, "localeProvider" | "builtinLocale" | "icuLocale" | "localeCollate" | "localeCType"> {
   switch (provider) {
     case "builtin":
       // The libc ctype, C by the operator's default, is what text search parses words by.
@@ -226,6 +236,8 @@ function sizeFields({ synchronousReplicas }: ClusterDescription): string[] {
 
 /** Arguments of {@link Cluster}. */
 export interface ClusterArgs extends ClusterDescription {
+  /** Name of the Cluster. */
+  readonly name: string;
   readonly namespace: pulumi.Input<string>;
   /** A new cluster begins with one instance, for {@link Growth} to make it the full size. One that exists keeps the size that it has. */
   readonly growsLater: boolean;
@@ -249,12 +261,12 @@ export class Cluster extends pulumi.ComponentResource {
     super("naytife:postgres:Cluster", name, {}, options);
     this.spec = clusterSpec(args);
     const cluster = new kubernetes.apiextensions.CustomResource(
-      names.cluster,
+      args.name,
       {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "Cluster",
         metadata: {
-          name: names.cluster,
+          name: args.name,
           namespace: args.namespace,
           annotations: {
             // Ready can be stale just after an update; the number of instances cannot.
@@ -277,7 +289,7 @@ export class Cluster extends pulumi.ComponentResource {
       },
     );
     this.name = cluster.metadata.name;
-    this.host = cluster.metadata.apply(() => serviceHost(names.readWriteService, args.namespaceName));
+    this.host = cluster.metadata.apply(() => serviceHost(readWriteService(args.name), args.namespaceName));
     this.registerOutputs({ name: this.name, host: this.host, port: this.port });
   }
 }

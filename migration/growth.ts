@@ -3,7 +3,6 @@ import { local } from "@pulumi/command";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSize } from "../components/cluster";
-import { names } from "../components/names";
 import { retryWhileWebhookIsAway } from "../components/webhook-retry";
 import { instancesVariable, type Settings, settingsVariable } from "./engine/settings";
 import type { TimeToSafe } from "./engine/settle";
@@ -11,7 +10,7 @@ import type { TimeToSafe } from "./engine/settle";
 /** Arguments of {@link Growth}. */
 export interface GrowthArgs {
   readonly namespace: pulumi.Input<string>;
-  /** Name of the Cluster, which leaves its size to this. */
+  /** The Cluster, which leaves its size to this, known once it is there. */
   readonly cluster: pulumi.Input<string>;
   readonly size: ClusterSize;
   /** What the migration was told. */
@@ -27,7 +26,7 @@ export class Growth extends pulumi.ComponentResource {
 
   constructor(name: string, args: GrowthArgs, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:Growth", name, {}, options);
-    const size = `${names.cluster}-size`;
+    const size = `${args.settings.target.cluster}-size`;
     this.size = new kubernetes.apiextensions.CustomResourcePatch(
       size,
       {

@@ -1,0 +1,184 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { V1Pod } from "@kubernetes/client-node";
+import { found, type Kubernetes, patiently } from "../migration/engine/kubernetes";
+import { RecoveryFailure } from "./failure";
+import { type Objects, serves } from "./objects";
+import { type RecoveryPlan, stamp } from "./plan";
+import { beginning, causeOf, observe, type Progress, progressLine } from "./progress";
+
+/** What a finished recovery showed, and when. */
+export interface Followed {
+  readonly progress: Progress;
+  /** Milliseconds: when the base backup was there, when the WAL was replayed, when the first and when all instances took connections. */
+  readonly replayBegan: number;
+  readonly recovered: number;
+  readonly firstInstance: number;
+  readonly allInstances: number;
+}
+
+/** What it takes to follow a recovery. */
+export interface Following {
+  readonly name: string;
+  readonly plan: RecoveryPlan;
+  readonly instances: number;
+  /** Minutes. */
+  readonly deadline: number;
+  /** How the half Cluster is thrown away. */
+  readonly discard: string;
+}
+
+/** A pod that failed for a reason that may pass is tried again by its Job; so often is waited for. */
+const attempts = 3;
+/** Milliseconds between two looks, and at least between two lines of progress. */
+const pause = 1000;
+const quiet = 5000;
+/** Milliseconds in which the last lines of a pod that ended arrive. */
+const lastWords = 2000;
+
+/**
+ * Follows a recovery from the Cluster's making until all its instances are ready.
+ *
+ * @throws RecoveryFailure that says why it ended, or that the deadline is over
+ */
+export async function follow(
+  objects: Objects,
+  { name, plan, instances, deadline, discard }: Following,
+  say: (line: string) => void,
+): Promise<Followed> {
+  const untouched = `The former Cluster and its archive are as they were. Cluster ${name} is half made, and archives nothing.`;
+  const give = (what: string, next: string) =>
+    new RecoveryFailure(what, untouched, `${next} Throw the half Cluster away: ${discard}`);
+  const end = Date.now() + deadline * 60_000;
+  const watch = new Watch(objects.kubernetes, objects.namespace);
+  let firstInstance: number | undefined;
+  let said = { line: "", at: 0 };
+  try {
+    for (;;) {
+      const cluster = await objects.cluster(name);
+      if (cluster === undefined) throw give(`Cluster ${name} was deleted meanwhile`, "Begin anew.");
+      await watch.look(name);
+      const failed = watch.failures();
+      if (failed.length > 0) {
+        await sleep(lastWords);
+        const cause = causeOf(watch.progress, plan);
+        if (cause.final || failed.length >= attempts) throw give(cause.what, cause.next);
+        const line = `attempt ${failed.length} of ${attempts} failed: ${cause.what}; the operator tries again`;
+        if (said.line !== line) say(line);
+        said = { line, at: Date.now() };
+      }
+      const now = Date.now();
+      if (serves(cluster)) {
+        firstInstance ??= now;
+        if (cluster.status?.phase === "Cluster in healthy state" && cluster.status.readyInstances === instances) {
+          const { progress, replayBegan, recovered } = watch;
+          return {
+            progress,
+            replayBegan: replayBegan ?? firstInstance,
+            recovered: recovered ?? firstInstance,
+            firstInstance,
+            allInstances: now,
+          };
+        }
+      }
+      if (now > end) {
+        const where = cluster.status?.phase ?? progressLine(watch.progress, plan, now);
+        throw give(
+          `it was not done within ${deadline} min: ${where}`,
+          "Look for the cause, or set recoveryDeadline higher.",
+        );
+      }
+      const line = await situation(objects, name, watch.progress, plan, firstInstance, cluster.status?.phase);
+      if (line !== said.line && now - said.at >= quiet) {
+        say(line);
+        said = { line, at: now };
+      }
+      await sleep(pause);
+    }
+  } finally {
+    watch.end();
+  }
+}
+
+async function situation(
+  objects: Objects,
+  name: string,
+  progress: Progress,
+  plan: RecoveryPlan,
+  firstInstance: number | undefined,
+  phase: string | undefined,
+): Promise<string> {
+  if (firstInstance !== undefined) return `Cluster ${name} takes connections; ${phase ?? "its other instances follow"}`;
+  if (progress.phase !== "starting") return progressLine(progress, plan, Date.now());
+  const waiting = await objects.kubernetes.unready(`cnpg.io/cluster=${name}`);
+  const pods = waiting.length === 0 ? "" : ` (${waiting.join("; ")})`;
+  return `${phase ?? "the operator has not begun"}${pods}`;
+}
+
+/** Reads the logs of the operator's recovery Job, pod after pod. */
+class Watch {
+  progress: Progress = beginning(Date.now());
+  replayBegan: number | undefined;
+  recovered: number | undefined;
+  private readonly pods = new Map<string, V1Pod>();
+  private ended = false;
+
+  constructor(
+    private readonly kubernetes: Kubernetes,
+    private readonly namespace: string,
+  ) {}
+
+  /** Takes up the log of each pod that has come since. */
+  async look(cluster: string): Promise<void> {
+    const labelSelector = `cnpg.io/cluster=${cluster},cnpg.io/jobRole=full-recovery`;
+    const { namespace } = this;
+    const { items } = await patiently(() => this.kubernetes.core.listNamespacedPod({ namespace, labelSelector }));
+    for (const pod of items) {
+      const name = pod.metadata?.name ?? "";
+      if (!this.pods.has(name)) {
+        // Another attempt begins with an empty directory.
+        this.progress = beginning(Date.now());
+        for (const container of ["plugin-barman-cloud", "full-recovery"]) void this.read(name, container);
+      }
+      this.pods.set(name, pod);
+    }
+  }
+
+  failures(): V1Pod[] {
+    return [...this.pods.values()].filter(({ status }) => status?.phase === "Failed");
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+
+  /** Line by line until the container ends; a stream that breaks is taken up where it broke. */
+  private async read(pod: string, container: string): Promise<void> {
+    let since: string | undefined;
+    while (!this.ended) {
+      try {
+        await this.kubernetes.followLog({ pod, container }, since, (time, line) => {
+          if (since !== undefined && time <= since) return;
+          since = time;
+          this.hear(line, Date.parse(time));
+        });
+        const { namespace } = this;
+        const now = await found(patiently(() => this.kubernetes.core.readNamespacedPod({ name: pod, namespace })));
+        if (now === undefined || now.status?.phase === "Succeeded" || now.status?.phase === "Failed") return;
+      } catch {
+        // It has not started yet, or the stream broke.
+      }
+      await sleep(pause);
+    }
+  }
+
+  private hear(line: string, at: number): void {
+    this.progress = observe(this.progress, line, at);
+    if (this.progress.phase === "replaying") this.replayBegan ??= at;
+    if (this.progress.phase === "recovered") this.recovered ??= at;
+  }
+}
+
+/** What is about to be done, before the first line of progress. */
+export function intention({ backup, segments, until }: RecoveryPlan): string {
+  return `base backup ${backup.id} (ended ${stamp(backup.end)}), then at most ${segments.length} WAL segments, up to ${stamp(until)}`;
+}
