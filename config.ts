@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { ManifestSource } from "./components/manifest";
 import { fitsConnectionBudget, pooledConnections } from "./postgresql/connection-budget";
 import { memorySize } from "./postgresql/memory-size";
 import { parametersWithKeys, sharedBuffersFor } from "./postgresql/parameters";
@@ -165,6 +166,7 @@ const rules = {
   backupWalMaxParallel: integer(1, 32),
   backupRecoveryPoint: integer(15, 86_400),
   backupUploadAllowance: integer(1, 86_400),
+  backupArchivingDeadline: integer(10, 3600),
   backupSidecarMemoryRequest: bytes,
   backupSidecarMemoryLimit: bytes,
   backupSidecarCpuRequest: cpu,
@@ -480,6 +482,28 @@ export function loadConfig(): Configuration {
   return {
     ...values,
     databasePassword: databasePassword === "" ? undefined : pulumi.secret(databasePassword),
+  };
+}
+
+/** Where the operator's release manifest comes from, if it is not the chart that is installed. */
+export function operatorManifest(config: Pick<Values, "operatorManifest" | "operatorManifestSha256">): ManifestSource {
+  return {
+    what: "operator",
+    keys: { source: "operatorManifest", sha256: "operatorManifestSha256" },
+    source: config.operatorManifest,
+    sha256: config.operatorManifestSha256,
+  };
+}
+
+/** Where the backup plugin's manifest comes from. */
+export function backupPluginManifest(
+  config: Pick<Values, "backupPluginManifest" | "backupPluginManifestSha256">,
+): ManifestSource {
+  return {
+    what: "backup plugin",
+    keys: { source: "backupPluginManifest", sha256: "backupPluginManifestSha256" },
+    source: config.backupPluginManifest,
+    sha256: config.backupPluginManifestSha256,
   };
 }
 

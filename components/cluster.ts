@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { quoteIdentifier } from "../postgresql/identifier";
+import type { ArchivePlugin } from "./backups";
 import { names, postgresPort, readWriteService, serviceHost, serviceNames } from "./names";
 import { type RecoveryBootstrap, recoveryBootstrap, type RecoverySource } from "./recovery-bootstrap";
 import { retryWhileWebhookIsAway } from "./webhook-retry";
@@ -36,6 +37,7 @@ export interface ClusterSpec {
     podAntiAffinityType?: "required" | "preferred";
   };
   certificates: { serverAltDNSNames: string[] };
+  plugins?: ArchivePlugin[];
   monitoring?: { customQueriesConfigMap: { name: string; key: string }[] };
 }
 
@@ -118,6 +120,8 @@ export interface ClusterDescription {
   readonly customQueries?: readonly { readonly name: string; readonly key: string }[];
   /** What a new Cluster begins with. undefined: an empty database. One that exists is left as it is. */
   readonly recovery: RecoverySource | undefined;
+  /** Where WAL and base backups go; undefined: nowhere. */
+  readonly archive: ArchivePlugin | undefined;
 }
 
 /** The full size of the Cluster. */
@@ -175,6 +179,7 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
           },
     // PgBouncer shows clients the cluster's certificate, which must hold its name too for sslmode=verify-full.
     certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
+    ...(cluster.archive === undefined ? {} : { plugins: [cluster.archive] }),
     ...(cluster.customQueries === undefined
       ? {}
       : { monitoring: { customQueriesConfigMap: [...cluster.customQueries] } }),

@@ -10,6 +10,11 @@ export const names = {
   connectionSecret: "naytife-postgres-connection",
   /** Keys ACCESS_KEY_ID and ACCESS_SECRET_KEY of the backups' bucket. */
   backupSecret: "cnpg-backup-secret",
+  /** The plugin's ObjectStore. */
+  objectStore: "naytife-postgres-backups",
+  scheduledBackup: "naytife-postgres-daily",
+  /** Deployment, Service and volume of the S3 store in the cluster. */
+  localStore: "naytife-postgres-store",
 } as const;
 
 /** The operator's Service of a Cluster that always leads to the current primary. */

@@ -136,6 +136,7 @@ export function specOfStack(values: Values, secret: string): LiveSpec {
     locale: values.locale,
     parameters: postgresqlParameters(values),
     recovery: undefined,
+    archive: undefined,
   });
   // Nothing in it is an Output: every input of it is plain.
   return JSON.parse(JSON.stringify(spec)) as LiveSpec;

@@ -29,6 +29,7 @@ const args: ClusterArgs = {
   locale: "C.UTF-8",
   parameters: { max_connections: "200" },
   recovery: undefined,
+  archive: undefined,
   protect: true,
   retainOnDelete: true,
 };
