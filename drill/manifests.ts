@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import type { V1CronJobSpec, V1PolicyRule } from "@kubernetes/client-node";
+import type * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterSpec } from "../components/cluster";
 import { recoveryBootstrap, type RecoveredDatabase } from "../components/recovery-bootstrap";
@@ -102,7 +102,7 @@ export function throwAwayCluster(
 }
 
 /** What the drill may do in its namespace: with one Cluster and one ConfigMap whatever it needs, and else look. */
-export const rights: V1PolicyRule[] = [
+export const rights: kubernetes.types.input.rbac.v1.PolicyRule[] = [
   {
     apiGroups: ["postgresql.cnpg.io"],
     resources: ["clusters"],
@@ -117,7 +117,7 @@ export const rights: V1PolicyRule[] = [
 ];
 
 /** `spec` of the CronJob. */
-export function cronJobSpec(drill: DrillDescription): V1CronJobSpec {
+export function cronJobSpec(drill: DrillDescription) {
   const value = (name: string, text: string) => ({ name, value: text });
   const field = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   const secret = (name: string, secretName: string, key: string) => ({
