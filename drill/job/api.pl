@@ -31,7 +31,7 @@ if ($method eq 'PATCH') {
 my @head = ("$method $path HTTP/1.0", "Host: $address", 'Accept: application/json, */*', 'Authorization: Bearer ' . contents("$account/token"));
 push @head, 'Content-Type: application/apply-patch+yaml', 'Content-Length: ' . length $body if $body ne '';
 
-my @verify = $host =~ /^[\d.]+$|:/ ? ('-verify_ip', $host) : ('-verify_hostname', $host);
+my @verify = $host =~ /^[\d.]+$|:/ ? ('-verify_ip', $host, '-noservername') : ('-verify_hostname', $host);
 my $process = open2(my $answer, my $question, qw(openssl s_client -quiet -verify_quiet -verify_return_error -CAfile), "$account/ca.crt", @verify, '-connect', $address);
 binmode $_ for $answer, $question;
 print {$question} join("\r\n", @head), "\r\n\r\n", $body;

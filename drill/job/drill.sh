@@ -17,6 +17,7 @@ STARTED=$(date +%s)
 # The last tenth is for the report and for the removal.
 LATEST=$((STARTED + TIME_LIMIT * 9 / 10))
 CHILD=
+WATCHER=
 mkdir -p "$WORK"
 umask 077
 exec 2> >(redact | tee -a "$WORK/stderr")
@@ -52,6 +53,7 @@ on_exit() {
   set +e
   if [[ -n $CHILD ]]; then end_group "$CHILD"; fi
   touch "$WORK/recorded"
+  if [[ -n $WATCHER ]]; then kill "$WATCHER" 2>/dev/null; fi
   if [[ $status -ne 0 ]]; then
     sleep 0.2
     reason=$(cat "$WORK/failure" 2>/dev/null || { echo "phase $PHASE ended with status $status: "; grep -v '^{' "$WORK/stderr" | tail -n 5; })

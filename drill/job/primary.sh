@@ -43,6 +43,9 @@ plant_canary() {
   sql primary -v drill="$DRILL" <<<"INSERT INTO canary (drill) VALUES (:'drill');"
   CANARY_PLANTED=$(date +%s%N)
   CANARY_SEGMENT=$(sql primary -c "SELECT pg_walfile_name(pg_current_wal_insert_lsn())")
+  rm -f "$WORK/canary-archived"
+  watch_canary &
+  WATCHER=$!
   note "a row was written, in WAL segment $CANARY_SEGMENT"
 }
 
@@ -87,30 +90,28 @@ reading() {
   progress "$bytes" "$TO_READ" bytes
 }
 
+# archived SEGMENT: t once it lies in the store. Segments go there in order; a failover changes the first eight digits. What was archived is marked as done until the file is used again.
+archived() {
+  sql primary -v segment="$1" <<<"SELECT coalesce(substr(last_archived_wal, 9, 16) >= substr(:'segment', 9, 16) AND last_archived_wal ~ '^[0-9A-F]{24}$', false) OR EXISTS (SELECT FROM pg_ls_archive_statusdir() WHERE name = :'segment' || '.done') FROM pg_stat_archiver;"
+}
+
+# watch_canary: notes when the canary was safe, whatever else is being done.
+watch_canary() {
+  until [[ $(archived "$CANARY_SEGMENT" 2>/dev/null) == t ]]; do sleep 0.5; done
+  date +%s%N >"$WORK/canary-archived"
+}
+
 # await_archive: until the canary, and then all that the restored copy needs, lies in the store.
 await_archive() {
-  local last failed segment archived_at=
-  segment=$CANARY_SEGMENT
-  while :; do
-    in_time "WAL segment $segment was not archived"
-    IFS=$'\t' read -r last failed < <(sql primary -F $'\t' -v segment="$segment" <<'SQL'
--- Segments are archived in order; a failover changes the first eight digits. What was archived is marked as done until it is used again.
-SELECT coalesce(substr(last_archived_wal, 9, 16) >= substr(:'segment', 9, 16) AND last_archived_wal ~ '^[0-9A-F]{24}$', false) OR EXISTS (SELECT FROM pg_ls_archive_statusdir() WHERE name = :'segment' || '.done'),
-       CASE WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN last_failed_wal ELSE '-' END FROM pg_stat_archiver;
-SQL
-    )
-    if [[ $last == t ]]; then
-      if [[ -z $archived_at ]]; then
-        archived_at=$(date +%s%N)
-        RPO=$(seconds_since "$CANARY_PLANTED" "$archived_at")
-        remember measured rpoSeconds "$RPO"
-        remember measured archiveTimeout "$(sql primary -c "SELECT setting FROM pg_settings WHERE name = 'archive_timeout'")"
-      fi
-      [[ $segment != "$LAST_SEGMENT" ]] || return 0
-      segment=$LAST_SEGMENT
-    else
-      [[ $failed == - ]] || note "the archiver fails at WAL segment $failed, and tries again"
-      sleep 0.5
-    fi
+  local failed said=''
+  until [[ -s $WORK/canary-archived && $(archived "$LAST_SEGMENT") == t ]]; do
+    in_time "WAL segment $LAST_SEGMENT was not archived"
+    failed=$(sql primary -c "SELECT last_failed_wal FROM pg_stat_archiver WHERE last_failed_time > coalesce(last_archived_time, '-infinity')")
+    if [[ -n $failed && $failed != "$said" ]]; then note "the archiver fails at WAL segment $failed, and tries again"; fi
+    said=$failed
+    sleep 0.5
   done
+  RPO=$(seconds_since "$CANARY_PLANTED" "$(<"$WORK/canary-archived")")
+  remember measured rpoSeconds "$RPO"
+  remember measured archiveTimeout "$(sql primary -c "SELECT setting FROM pg_settings WHERE name = 'archive_timeout'")"
 }
