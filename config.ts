@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { ManifestSource } from "./components/manifest";
 import { fitsConnectionBudget, pooledConnections } from "./postgresql/connection-budget";
 import { memorySize } from "./postgresql/memory-size";
 import { parametersWithKeys, sharedBuffersFor } from "./postgresql/parameters";
@@ -165,6 +166,7 @@ const rules = {
   backupWalMaxParallel: integer(1, 32),
   backupRecoveryPoint: integer(15, 86_400),
   backupUploadAllowance: integer(1, 86_400),
+  backupArchivingDeadline: integer(10, 3600),
   backupSidecarMemoryRequest: bytes,
   backupSidecarMemoryLimit: bytes,
   backupSidecarCpuRequest: cpu,
@@ -177,6 +179,13 @@ const rules = {
   backupCertificateDays: integer(3, 3650),
   backupStoreImage: image,
   backupStoreSize: bytes,
+  backupOciTenancy: ocid("tenancy"),
+  backupOciCompartment: ocid("compartment", "tenancy"),
+  backupOciNamespace: text(/^[a-z0-9-]{1,63}$/, "an Object Storage namespace: a-z, 0-9 and -"),
+  backupOciHomeRegion: text(/^([a-z]+(-[a-z]+)+-\d+)?$/, "a region of OCI, e.g. us-phoenix-1, or empty"),
+  backupOciUserEmail: text(/^([^\s@]+@[^\s@]+\.[^\s@]+)?$/, "an e-mail address, or empty"),
+  backupOciPreviousVersionsDays: integer(1, 3650),
+  backupOciAbandonedUploadsDays: integer(1, 3650),
 
   recoverFrom: text(/^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$/, "a DNS label, or empty"),
   recoverAt: textThat(
@@ -226,6 +235,8 @@ interface CrossRule {
   readonly keys: readonly Key[];
   readonly allowed: (values: Values) => string;
   readonly holds: (values: Values) => boolean;
+  /** A preview goes without: what is missing is known to its owner alone. */
+  readonly beforeUpdate?: true;
 }
 
 /** OCI's smallest block volume; a smaller claim is made this size and billed as such. */
@@ -380,6 +391,19 @@ const crossRules: readonly CrossRule[] = [
     holds: ({ backupStore, backupEndpointUrl }) => (backupStore === "existing") === (backupEndpointUrl !== ""),
   },
   {
+    keys: ["backupStore", "backupRegion"],
+    allowed: () => "a region of OCI with the store oci, e.g. us-phoenix-1",
+    holds: ({ backupStore, backupRegion }) => backupStore !== "oci" || /^[a-z]+(-[a-z]+)+-\d+$/.test(backupRegion),
+  },
+  ...(["backupOciTenancy", "backupOciCompartment", "backupOciNamespace"] as const).map(
+    (key): CrossRule => ({
+      keys: ["backupStore", key],
+      allowed: () => "your own with the store oci; this is the example that stands for it in previews",
+      holds: (values) => values.backupStore !== "oci" || !/(^|\.)example$/.test(values[key]),
+      beforeUpdate: true,
+    }),
+  ),
+  {
     keys: ["backupRecoveryPoint", "backupUploadAllowance"],
     allowed: () => `an allowance that leaves at least ${minimumArchiveTimeout} seconds of the recovery point`,
     holds: ({ backupRecoveryPoint, backupUploadAllowance }) =>
@@ -438,10 +462,33 @@ export function loadConfig(): Configuration {
     config.name,
     (key) => config.get(key),
     (key) => isEncrypted(config, key),
+    { preview: pulumi.runtime.isDryRun() },
   );
   return {
     ...values,
     databasePassword: databasePassword === "" ? undefined : pulumi.secret(databasePassword),
+  };
+}
+
+/** Where the operator's release manifest comes from, if it is not the chart that is installed. */
+export function operatorManifest(config: Pick<Values, "operatorManifest" | "operatorManifestSha256">): ManifestSource {
+  return {
+    what: "operator",
+    keys: { source: "operatorManifest", sha256: "operatorManifestSha256" },
+    source: config.operatorManifest,
+    sha256: config.operatorManifestSha256,
+  };
+}
+
+/** Where the backup plugin's manifest comes from. */
+export function backupPluginManifest(
+  config: Pick<Values, "backupPluginManifest" | "backupPluginManifestSha256">,
+): ManifestSource {
+  return {
+    what: "backup plugin",
+    keys: { source: "backupPluginManifest", sha256: "backupPluginManifestSha256" },
+    source: config.backupPluginManifest,
+    sha256: config.backupPluginManifestSha256,
   };
 }
 
@@ -457,12 +504,14 @@ function isEncrypted(config: pulumi.Config, key: Key): boolean {
  * @param project - in whose namespace the keys are, for the messages
  * @param lookup - text of a key; undefined when it is not set
  * @param encrypted - whether the stack's file holds the key encrypted
+ * @param purpose - whether examples may stand for what only an update needs
  * @throws ConfigurationError that lists all problems
  */
 export function validate(
   project: string,
   lookup: (key: Key) => string | undefined,
   encrypted: (key: Key) => boolean,
+  purpose: { readonly preview: boolean } = { preview: true },
 ): Values {
   const texts = new Map<string, string | undefined>(keys.map((key) => [key, lookup(key)]));
   const read = new Map<string, unknown>();
@@ -494,7 +543,7 @@ export function validate(
 
   // Sound for the rules asked below: each touches only keys that were read.
   const values = Object.fromEntries(read) as Values;
-  for (const rule of crossRules) {
+  for (const rule of crossRules.filter((one) => !purpose.preview || one.beforeUpdate !== true)) {
     if (rule.keys.every((key) => read.has(key)) && !rule.holds(values)) {
       problems.push(problem(rule.keys, rule.allowed(values)));
     }
@@ -528,6 +577,13 @@ function textThat(allowed: string, holds: (value: string) => boolean): Rule<stri
 
 function text(pattern: RegExp, allowed: string): Rule<string> {
   return textThat(allowed, (value) => pattern.test(value));
+}
+
+function ocid(...kinds: readonly [string, ...string[]]): Rule<string> {
+  return text(
+    new RegExp(`^ocid1\\.(${kinds.join("|")})\\.[a-z0-9-]+\\.[a-z0-9-]*\\.[a-z0-9.-]+$`),
+    `the OCID of a ${kinds.join(" or ")}, e.g. ocid1.${kinds[0]}.oc1..aaaa…`,
+  );
 }
 
 function anyText(): Rule<string> {

@@ -1,23 +1,27 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
+import { ArchivingCheck } from "./backup/archiving-check";
+import { clusterDescription } from "./cluster-description";
+import { Archive, BackupSchedule } from "./components/backups";
+import { BarmanPlugin } from "./components/barman-plugin";
+import { backupBucket } from "./components/bucket";
 import { Cluster, clusterSize } from "./components/cluster";
 import { Connection } from "./components/connection";
 import { Credentials } from "./components/credentials";
 import { kubernetesProvider } from "./components/kubernetes-provider";
+import { readManifest } from "./components/manifest";
 import { caSecret } from "./components/names";
 import { Namespace } from "./components/namespace";
 import { Operator } from "./components/operator";
-import { readOperatorManifest } from "./components/operator-manifest";
 import { Pooler } from "./components/pooler";
 import { Storage } from "./components/storage";
-import { loadConfig } from "./config";
+import { backupPluginManifest, loadConfig, operatorManifest } from "./config";
 import { Growth } from "./migration/growth";
 import { Migration } from "./migration/migration";
 import { migrationSettings } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
 import { recoverySource } from "./recovery/settings";
-import { postgresqlParameters } from "./postgresql/parameters";
 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
 async function naytifePostgres(): Promise<pulumi.Inputs> {
@@ -26,7 +30,8 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
   const operatorSource =
     config.operatorManifest === ""
       ? { chart: { version: config.operatorChartVersion, image: config.operatorImage } }
-      : { manifest: await readOperatorManifest(config.operatorManifest, config.operatorManifestSha256) };
+      : { manifest: await readManifest(operatorManifest(config)) };
+  const pluginManifest = config.backupStore === "none" ? undefined : await readManifest(backupPluginManifest(config));
 
   const provider = kubernetesProvider("kubernetes", { kubeconfig: config.kubeconfig, context: config.kubeContext });
   const operator = new Operator("operator", { source: operatorSource, retainOnDelete }, { provider });
@@ -43,40 +48,70 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     },
     { provider },
   );
+  const bucket = backupBucket(
+    "bucket",
+    config,
+    { namespace: namespace.name, storageClass: storage.storageClass },
+    { provider },
+  );
+  const serverName = config.backupServerName || config.clusterName;
+  const plugin =
+    pluginManifest === undefined
+      ? undefined
+      : new BarmanPlugin(
+          "backup-plugin",
+          {
+            manifest: pluginManifest,
+            image: config.backupPluginImage,
+            sidecarImage: config.backupSidecarImage,
+            certificates:
+              config.backupPluginCertificates === "cert-manager"
+                ? config.backupPluginCertificates
+                : { days: config.backupCertificateDays, now: new Date() },
+            retainOnDelete,
+          },
+          { provider, dependsOn: [operator] },
+        );
+  const archive =
+    bucket === undefined || plugin === undefined
+      ? undefined
+      : new Archive(
+          "archive",
+          {
+            namespace: namespace.name,
+            bucket,
+            serverName,
+            retention: config.backupRetention,
+            compression: config.backupCompression,
+            walCompression: config.backupWalCompression,
+            jobs: config.backupJobs,
+            walMaxParallel: config.backupWalMaxParallel,
+            sidecar: {
+              memoryRequest: config.backupSidecarMemoryRequest,
+              memoryLimit: config.backupSidecarMemoryLimit,
+              cpuRequest: config.backupSidecarCpuRequest,
+              cpuLimit: config.backupSidecarCpuLimit,
+            },
+            retainOnDelete,
+          },
+          { provider, dependsOn: [plugin] },
+        );
   const cluster = new Cluster(
     "cluster",
     {
+      ...clusterDescription(config),
       name: config.clusterName,
       namespace: namespace.name,
-      namespaceName,
-      instances: config.instances,
-      image: config.postgresImage,
       storageClass: storage.storageClass,
-      storageSize: config.storageSize,
-      memory: config.memory,
-      cpuRequest: config.cpuRequest,
-      cpuLimit: config.cpuLimit,
-      synchronousReplicas: config.synchronousReplicas,
-      dataDurability: config.dataDurability,
-      podAntiAffinity: config.podAntiAffinity,
-      switchoverDelay: config.switchoverDelay,
-      stopDelay: config.stopDelay,
-      smartShutdownTimeout: config.smartShutdownTimeout,
-      databaseName: config.databaseName,
-      databaseUser: config.databaseUser,
       credentialsSecret: credentials.secretName,
-      schemas: config.databaseSchemas,
-      searchPath: config.databaseSearchPath,
-      localeProvider: config.localeProvider,
-      locale: config.locale,
-      parameters: postgresqlParameters(config),
+      archive: archive?.plugin,
       recovery: recoverySource(config),
       // Loaded as a lone instance: replicas would only take part in the work.
       growsLater: config.migrationEnabled || config.migrationPlanned,
       protect,
       retainOnDelete,
     },
-    { provider, dependsOn: [operator] },
+    { provider, dependsOn: [operator, ...(archive === undefined ? [] : [archive])] },
   );
   const pooler = new Pooler(
     "pooler",
@@ -101,18 +136,49 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     { provider, dependsOn: [operator, cluster] },
   );
   const settings = migrationSettings(config);
+  const archiving =
+    bucket === undefined
+      ? []
+      : [
+          new ArchivingCheck(
+            "archiving",
+            { bucket, serverName, deadline: config.backupArchivingDeadline, settings },
+            { dependsOn: [cluster] },
+          ),
+        ];
   const migration = config.migrationEnabled
     ? new Migration("migration", settings, config.activeDatabase, {
-        dependsOn: config.migrationAlias ? [cluster, pooler] : [cluster],
+        dependsOn: [cluster, ...archiving, ...(config.migrationAlias ? [pooler] : [])],
       })
     : undefined;
+  // The first base backup begins when the data is there.
+  const schedule =
+    archive === undefined
+      ? undefined
+      : new BackupSchedule(
+          "backup-schedule",
+          {
+            namespace: namespace.name,
+            cluster: cluster.name,
+            schedule: config.backupSchedule,
+            target: config.backupTarget,
+            retainOnDelete,
+          },
+          { provider, dependsOn: [cluster, ...archiving, ...(migration === undefined ? [] : [migration])] },
+        );
   const growth =
     migration === undefined
       ? undefined
       : new Growth(
           "growth",
-          { namespace: namespace.name, cluster: cluster.name, size: clusterSize(config), settings },
-          { provider, dependsOn: [migration] },
+          {
+            namespace: namespace.name,
+            cluster: cluster.name,
+            size: clusterSize(config),
+            settings,
+            backup: schedule === undefined ? undefined : { target: config.backupTarget },
+          },
+          { provider, dependsOn: [migration, ...(schedule === undefined ? [] : [schedule])] },
         );
   const inUse =
     config.activeDatabase === "source"
@@ -129,7 +195,14 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     { namespace: namespace.name, ...inUse, protect },
     // Nobody is told where the database is before its data is there and commits wait for replicas as configured. Nobody waits for the last
     // of the replicas, however: copying it may take long, and the shop is closed.
-    { provider, dependsOn: [pooler, ...(growth === undefined ? [] : [growth.size])] },
+    {
+      provider,
+      dependsOn: [
+        pooler,
+        ...(growth === undefined ? [] : [growth.size]),
+        ...(schedule === undefined ? [] : [schedule]),
+      ],
+    },
   );
 
   return {
@@ -143,6 +216,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     databaseNamespace: namespace.name,
     databaseCredentialsSecretName: credentials.secretName,
     databaseConnectionSecretName: connection.secretName,
+    ...(bucket === undefined ? {} : { backupDestination: bucket.destinationPath }),
     databaseCaSecretName: caSecret(config.clusterName),
     ...(migration === undefined ? {} : { migrationReport: migration.report }),
     ...(growth === undefined ? {} : { migrationTimeToSafe: growth.timeToSafe }),

@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { quoteIdentifier } from "../postgresql/identifier";
+import type { ArchivePlugin } from "./backups";
 import { names, postgresPort, readWriteService, serviceHost, serviceNames } from "./names";
 import { type RecoveryBootstrap, recoveryBootstrap, type RecoverySource } from "./recovery-bootstrap";
 import { retryWhileWebhookIsAway } from "./webhook-retry";
@@ -36,6 +37,7 @@ export interface ClusterSpec {
     podAntiAffinityType?: "required" | "preferred";
   };
   certificates: { serverAltDNSNames: string[] };
+  plugins?: ArchivePlugin[];
 }
 
 /** An empty database. */
@@ -113,6 +115,8 @@ export interface ClusterDescription {
   readonly locale: string;
   /** PostgreSQL's parameters. */
   readonly parameters: Record<string, string>;
+  /** Where WAL and base backups go; undefined: nowhere. */
+  readonly archive: ArchivePlugin | undefined;
   /** What a new Cluster begins with. undefined: an empty database. One that exists is left as it is. */
   readonly recovery: RecoverySource | undefined;
 }
@@ -172,6 +176,7 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
           },
     // PgBouncer shows clients the cluster's certificate, which must hold its name too for sslmode=verify-full.
     certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
+    ...(cluster.archive === undefined ? {} : { plugins: [cluster.archive] }),
   };
 }
 

@@ -8,6 +8,13 @@ export const names = {
   pooler: "naytife-postgres-pooler",
   credentialsSecret: "cnpg-cluster-secret",
   connectionSecret: "naytife-postgres-connection",
+  /** Keys ACCESS_KEY_ID and ACCESS_SECRET_KEY of the backups' bucket. */
+  backupSecret: "cnpg-backup-secret",
+  /** The plugin's ObjectStore. */
+  objectStore: "naytife-postgres-backups",
+  scheduledBackup: "naytife-postgres-daily",
+  /** Deployment, Service and volume of the S3 store in the cluster. */
+  localStore: "naytife-postgres-store",
 } as const;
 
 /** The operator's Service of a Cluster that always leads to the current primary. */

@@ -1,7 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { names } from "./names";
-import type { ManifestResource } from "./operator-manifest";
+import { installManifest, type ManifestResource } from "./manifest";
 
 /** Arguments of {@link Operator}. */
 export interface OperatorArgs {
@@ -74,34 +74,5 @@ function installChart({ version, image }: OperatorChart, options: pulumi.CustomR
       },
     },
     options,
-  );
-}
-
-/**
- * Everything that the operator reads when it starts (definitions, rights, webhook configurations, into which it writes its
- * certificate) comes before its Deployment. Its Service does not: Pulumi waits for a Service until a pod answers behind it,
- * which is what custom resources need, and what the Deployment must not wait for.
- */
-function installManifest(manifest: readonly ManifestResource[], options: pulumi.CustomResourceOptions): void {
-  const isStarted = ({ object }: ManifestResource): boolean => object.kind === "Deployment";
-  const isServed = ({ object }: ManifestResource): boolean => object.kind === "Service";
-  const prerequisites = manifest
-    .filter((resource) => !isStarted(resource) && !isServed(resource))
-    .map((resource) => register(resource, options));
-  manifest.filter(isServed).forEach((resource) => register(resource, options));
-  manifest
-    .filter(isStarted)
-    .forEach((resource) => register(resource, pulumi.mergeOptions(options, { dependsOn: prerequisites })));
-}
-
-function register({ object, type }: ManifestResource, options: pulumi.CustomResourceOptions): pulumi.CustomResource {
-  return new type(
-    `${object.kind}-${object.metadata.name}`,
-    object,
-    pulumi.mergeOptions(options, {
-      ...(object.kind === "CustomResourceDefinition" ? { retainOnDelete: true } : {}),
-      // Written by the operator, whenever it renews its certificate.
-      ...(object.kind.endsWith("WebhookConfiguration") ? { ignoreChanges: ["webhooks[*].clientConfig.caBundle"] } : {}),
-    }),
   );
 }

@@ -8,12 +8,20 @@ import type { EmbeddedCluster } from "./kubernetes/cluster";
  * rest is Pulumi.local.yaml's.
  */
 export async function localStackConfig(cluster: EmbeddedCluster): Promise<Record<string, string>> {
-  const manifest = await readFile(cluster.operatorManifest);
+  const sum = async (path: string) =>
+    createHash("sha256")
+      .update(await readFile(path))
+      .digest("hex");
   return {
     kubeconfig: cluster.kubeconfig,
     kubeContext: cluster.context,
     operatorManifest: cluster.operatorManifest,
-    operatorManifestSha256: createHash("sha256").update(manifest).digest("hex"),
+    operatorManifestSha256: await sum(cluster.operatorManifest),
+    backupPluginManifest: cluster.backupPluginManifest,
+    backupPluginManifestSha256: await sum(cluster.backupPluginManifest),
+    backupPluginImage: cluster.backupPluginImage,
+    backupSidecarImage: cluster.backupSidecarImage,
+    backupStoreImage: cluster.storeImage,
     postgresImage: cluster.postgresImage,
     poolerImage: cluster.poolerImage,
   };

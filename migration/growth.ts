@@ -2,9 +2,10 @@ import * as path from "node:path";
 import { local } from "@pulumi/command";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { backupSpec, type BackupTarget } from "../components/backups";
 import type { ClusterSize } from "../components/cluster";
 import { retryWhileWebhookIsAway } from "../components/webhook-retry";
-import { instancesVariable, type Settings, settingsVariable } from "./engine/settings";
+import { backupVariable, instancesVariable, type Settings, settingsVariable } from "./engine/settings";
 import type { TimeToSafe } from "./engine/settle";
 
 /** Arguments of {@link Growth}. */
@@ -15,9 +16,11 @@ export interface GrowthArgs {
   readonly size: ClusterSize;
   /** What the migration was told. */
   readonly settings: Settings;
+  /** The data is not safe before a base backup of it is made, from this instance; undefined: without backups. */
+  readonly backup: { readonly target: BackupTarget } | undefined;
 }
 
-/** Brings the Cluster to its full size after the migration, and waits until all its instances stream. See docs/decisions/grow-after-migration.md. */
+/** Brings the Cluster to its full size after the migration, and waits until all its instances stream and a base backup is made. See docs/decisions/grow-after-migration.md. */
 export class Growth extends pulumi.ComponentResource {
   /** The Cluster's size as declared. Its instances may still be on their way. */
   readonly size: pulumi.Resource;
@@ -60,6 +63,9 @@ export class Growth extends pulumi.ComponentResource {
         environment: {
           [settingsVariable]: JSON.stringify(args.settings),
           [instancesVariable]: String(args.size.instances),
+          ...(args.backup === undefined
+            ? {}
+            : { [backupVariable]: JSON.stringify(backupSpec(args.settings.target.cluster, args.backup.target)) }),
         },
         logging: local.Logging.Stderr,
         addPreviousOutputInEnv: false,

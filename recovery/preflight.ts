@@ -1,6 +1,6 @@
 import type { V1Deployment } from "@kubernetes/client-node";
 import { names } from "../components/names";
-import { pluginName } from "../components/recovery-bootstrap";
+import { pluginName } from "../components/barman-plugin";
 import { bytesOf } from "../migration/engine/settings";
 import { found, patiently } from "../migration/engine/kubernetes";
 import { humanBytes } from "../migration/engine/events";
@@ -11,7 +11,7 @@ import { nothingChanged, RecoveryFailure, refusal, words } from "./failure";
 import { type ApplicationDatabase, databaseOf, type LiveSpec, specOfStack } from "./manifest";
 import { type Cluster, type Objects, serves } from "./objects";
 import { freeName, planRecovery, type RecoveryPlan, type Target } from "./plan";
-import { objectStoreName, type RecoverySettings } from "./settings";
+import type { RecoverySettings } from "./settings";
 import { targetTime } from "./target-time";
 
 /** What a command line asks for. */
@@ -189,7 +189,7 @@ export function archiveOf(
 ): { readonly storeName: string; readonly server: string } {
   const parameters = former?.spec.plugins?.find(({ name }) => name === pluginName)?.parameters ?? {};
   return {
-    storeName: parameters.barmanObjectName ?? objectStoreName,
+    storeName: parameters.barmanObjectName ?? names.objectStore,
     server: from ?? parameters.serverName ?? (former === undefined ? settings.serverName : former.metadata.name),
   };
 }

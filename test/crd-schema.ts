@@ -27,7 +27,16 @@ export type SchemaCheck = (resource: unknown) => string[];
  */
 export async function cnpgSchema(plural: string): Promise<SchemaCheck> {
   const directory = await moduleDirectory("cloudnative-pg");
-  const file = path.join(directory, "config", "crd", "bases", `postgresql.cnpg.io_${plural}.yaml`);
+  return schemaOf(path.join(directory, "config", "crd", "bases", `postgresql.cnpg.io_${plural}.yaml`));
+}
+
+/** The same for the backup plugin's ObjectStore. */
+export async function objectStoreSchema(): Promise<SchemaCheck> {
+  const directory = await moduleDirectory("plugin-barman-cloud");
+  return schemaOf(path.join(directory, "config", "crd", "bases", "barmancloud.cnpg.io_objectstores.yaml"));
+}
+
+async function schemaOf(file: string): Promise<SchemaCheck> {
   const definition = parse(await fs.readFile(file, "utf8")) as CustomResourceDefinition;
   const version = definition.spec.versions.find(({ name }) => name === "v1");
   if (version === undefined) {

@@ -10,11 +10,18 @@ import { addons } from "./addons";
 import { removeCgroup } from "./cgroups";
 import { nodeFiles, nodeTools } from "./components";
 import { imagesOrigin, prepareImages, provideImages, type ImagesFrom } from "./images/images";
-import { legacyImage, pgbouncerImage, postgresImage } from "./images/recipes";
+import {
+  backupPluginImage,
+  backupSidecarImage,
+  legacyImage,
+  pgbouncerImage,
+  postgresImage,
+  storeImage,
+} from "./images/recipes";
 import { imageStore, seedFromStore } from "./images/store";
 import { chooseSubnet, connect, disconnect, networksInUse } from "./network";
 import { findInit, killNode as kill, startNode as start, writeWhole } from "./node";
-import { operatorManifest } from "./operator";
+import { backupPluginManifest, operatorManifest } from "./operator";
 import { issueAll } from "./pki";
 import {
   apiServerUrl,
@@ -34,6 +41,12 @@ export interface EmbeddedCluster {
   readonly context: string;
   /** Path of the operator's release manifest, rendered for the images at hand. */
   readonly operatorManifest: string;
+  /** Path of the backup plugin's manifest. */
+  readonly backupPluginManifest: string;
+  readonly backupPluginImage: string;
+  readonly backupSidecarImage: string;
+  /** The object store in the cluster. */
+  readonly storeImage: string;
   readonly postgresImage: string;
   readonly poolerImage: string;
   /** PostgreSQL 15 with docker's entry point, for the legacy database. */
@@ -128,6 +141,8 @@ export async function inits(plan: ClusterPlan): Promise<Map<number, number>> {
 async function runningResult(plan: ClusterPlan): Promise<EmbeddedCluster | undefined> {
   const result = await readResult(plan.name);
   if (result === undefined || !existsSync(result.operatorManifest)) return undefined;
+  // A cluster that an earlier program brought up has not all images.
+  if (!existsSync((result as Partial<EmbeddedCluster>).backupPluginManifest ?? "")) return undefined;
   if ((await inits(plan)).size !== plan.nodes) return undefined;
   const { kubectl } = await tools(["kubectl"]);
   try {
@@ -219,7 +234,7 @@ async function bringUp(plan: ClusterPlan, origin: ImagesFrom): Promise<EmbeddedC
   const { kubectl: program, ctr } = await tools(["kubectl", ...nodeTools]);
   const archives = await prepareImages(origin);
   const store = origin === "assembled" ? await imageStore(archives) : undefined;
-  const manifest = await operatorManifest();
+  const manifests = { operatorManifest: await operatorManifest(), backupPluginManifest: await backupPluginManifest() };
   const extras = await addons();
 
   await mkdir(files.directory, { recursive: true, mode: 0o700 });
@@ -260,7 +275,10 @@ async function bringUp(plan: ClusterPlan, origin: ImagesFrom): Promise<EmbeddedC
   const result: EmbeddedCluster = {
     kubeconfig: files.kubeconfig,
     context: contextName(plan.name),
-    operatorManifest: manifest,
+    ...manifests,
+    backupPluginImage,
+    backupSidecarImage,
+    storeImage,
     postgresImage,
     poolerImage: pgbouncerImage,
     legacyImage,

@@ -5,6 +5,7 @@ import { moduleDirectory } from "../toolchain/toolchain";
 import { writeWhole } from "./node";
 
 const release = "cnpg-1.30.0.yaml";
+const pluginRelease = "plugin-barman-cloud-0.14.0.yaml";
 
 /** The operator's manifest for nodes that have every image already, and no way out to pull one. */
 export function renderOperator(manifest: string): string {
@@ -18,5 +19,15 @@ export async function operatorManifest(): Promise<string> {
   await mkdir(directory, { recursive: true });
   const path = join(directory, release);
   await writeWhole(path, renderOperator(manifest));
+  return path;
+}
+
+/** Writes the Barman Cloud plugin's manifest, read from its Go module, into the cache, and returns its path. */
+export async function backupPluginManifest(): Promise<string> {
+  const manifest = await readFile(join(await moduleDirectory("plugin-barman-cloud"), "manifest.yaml"), "utf8");
+  const directory = join(cacheDirectory(), "manifests");
+  await mkdir(directory, { recursive: true });
+  const path = join(directory, pluginRelease);
+  await writeWhole(path, manifest);
   return path;
 }

@@ -87,6 +87,17 @@ export const catalog = {
       "github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion": version.replace(/^v/, ""),
     }),
   },
+  "barman-cloud-manager": {
+    group: "plugin-barman-cloud",
+    module: "github.com/cloudnative-pg/plugin-barman-cloud",
+    package: "github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager",
+  },
+  versitygw: {
+    group: "versitygw",
+    module: "github.com/versity/versitygw",
+    package: "github.com/versity/versitygw/cmd/versitygw",
+    variables: (version) => ({ "main.Version": version }),
+  },
 } satisfies Record<string, Program>;
 
 export type ToolName = keyof typeof catalog;
@@ -97,6 +108,7 @@ export const toolNames = Object.keys(catalog) as ToolName[];
 export const manifestModules = {
   "cloudnative-pg": { group: "cloudnative-pg", module: "github.com/cloudnative-pg/cloudnative-pg" },
   "local-path-provisioner": { group: "local-path-provisioner", module: "github.com/rancher/local-path-provisioner" },
+  "plugin-barman-cloud": { group: "plugin-barman-cloud", module: "github.com/cloudnative-pg/plugin-barman-cloud" },
 } as const;
 
 export type ManifestModule = keyof typeof manifestModules;

@@ -14,6 +14,7 @@ import {
   type V1Pod,
   type V1Status,
 } from "@kubernetes/client-node";
+import type { BackupSpec } from "../../components/backups";
 import { MigrationFailure, nothingChanged } from "./failure";
 import type { Settings } from "./settings";
 
@@ -31,7 +32,20 @@ export interface ClusterObject {
     readonly phase?: string;
     readonly readyInstances?: number;
     readonly instanceNames?: readonly string[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason?: string;
+      readonly message?: string;
+    }[];
   };
+}
+
+/** The parts of a CloudNativePG Backup that the migration reads. */
+export interface BackupObject {
+  readonly metadata: { readonly name: string; readonly creationTimestamp: string };
+  readonly spec: { readonly cluster: { readonly name: string } };
+  readonly status?: { readonly phase?: string; readonly error?: string };
 }
 
 /** The part of a CloudNativePG Pooler that the migration reads. */
@@ -155,6 +169,34 @@ export class Kubernetes {
   async pausePooler(name: string, paused: boolean): Promise<void> {
     const body = [{ op: "add", path: "/spec/pgbouncer/paused", value: paused }];
     await patiently(() => this.custom.patchNamespacedCustomObject({ ...this.poolerPath(name), body }));
+  }
+
+  /** The base backups of the target's Cluster, finished or not. */
+  async backups(): Promise<BackupObject[]> {
+    const { items } = (await patiently(() =>
+      this.custom.listNamespacedCustomObject(this.backupsPath()),
+    )) as { items: BackupObject[] };
+    return items.filter(({ spec }) => spec.cluster.name === this.settings.target.cluster);
+  }
+
+  /** Asks for a base backup, and returns its name. */
+  async createBackup(spec: BackupSpec): Promise<string> {
+    const name = `${this.settings.target.cluster}-${new Date().toISOString().replace(/\.\d+Z$|\D/g, "")}`;
+    const body = { apiVersion: "postgresql.cnpg.io/v1", kind: "Backup", metadata: { name }, spec };
+    await patiently(() => this.custom.createNamespacedCustomObject({ ...this.backupsPath(), body }));
+    return name;
+  }
+
+  /** The latest lines of the primary's backup sidecar; empty where it has none yet. */
+  async sidecarLog(): Promise<string> {
+    const { namespace } = this.settings;
+    const name = (await this.cluster())?.status?.currentPrimary ?? "";
+    const log = this.core.readNamespacedPodLog({ name, namespace, container: "plugin-barman-cloud", tailLines: 50 });
+    return log.catch(() => "");
+  }
+
+  private backupsPath() {
+    return { group: "postgresql.cnpg.io", version: "v1", plural: "backups", namespace: this.settings.namespace };
   }
 
   private poolerPath(name: string) {

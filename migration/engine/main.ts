@@ -1,17 +1,26 @@
+import type { BackupSpec } from "../../components/backups";
 import { Engine } from "./engine";
 import { MigrationFailure } from "./failure";
-import { activeVariable, instancesVariable, readSettings } from "./settings";
+import { activeVariable, backupVariable, instancesVariable, readSettings } from "./settings";
 import { settle } from "./settle";
 import { printer } from "./terminal";
 
-// What `pulumi up` runs: progress on stderr, the report alone on stdout. `settle` as an argument waits until all instances stream, `verify` compares and
+// What `pulumi up` runs: progress on stderr, the report alone on stdout. `settle` as an argument waits until all instances stream and a base backup is made, `verify` compares and
 // changes nothing.
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
   const say = printer(process.stderr);
   const engine = new Engine(settings, say);
   if (process.argv[2] === "settle") {
-    const recorded = await settle(settings, Number(process.env[instancesVariable]), say);
+    const backup = process.env[backupVariable];
+    const recorded = await settle(
+      settings,
+      {
+        instances: Number(process.env[instancesVariable]),
+        backup: backup === undefined ? undefined : (JSON.parse(backup) as BackupSpec),
+      },
+      say,
+    );
     process.stdout.write(`${JSON.stringify(recorded ?? null)}\n`);
   } else if (process.argv[2] === "verify") {
     await engine.verify();

@@ -57,6 +57,9 @@ export const activeVariable = "NAYTIFE_ACTIVE_DATABASE";
 /** The environment variable that tells `settle` how many instances there shall be. */
 export const instancesVariable = "NAYTIFE_INSTANCES";
 
+/** The environment variable that tells `settle` what a base backup of the Cluster is, as JSON. Absent: there are none. */
+export const backupVariable = "NAYTIFE_BACKUP";
+
 /** The settings in the environment. @throws Error if they are missing: the engine is started by the program, not by hand. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const text = environment[settingsVariable];

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { BackupSpec } from "../../components/backups";
 import { humanBytes } from "./events";
 import { MigrationFailure } from "./failure";
+import { FirstBackup } from "./first-backup";
 import { type ClusterObject, Kubernetes } from "./kubernetes";
 import { readRecord } from "./record";
 import { literal, type Settings } from "./settings";
@@ -13,7 +15,10 @@ const silence = 5000;
 const stillLimit = 15 * 60_000;
 const fruitlessLimit = 2 * 60 * 60_000;
 
-/** How long it took from the start of the run that finished until its data was verified and all instances streamed. */
+/**
+ * How long it took from the start of the run that finished until its data was verified, all instances streamed and, where there are backups, a base
+ * backup and all WAL lay in the store.
+ */
 export interface TimeToSafe {
   readonly seconds: number;
   readonly instances: number;
@@ -84,8 +89,7 @@ export function progress(
 }
 
 /** A primary that does not answer may just be another one's turn: that is waited for as anything else is. */
-async function look(kubernetes: Kubernetes, instances: number): Promise<Progress> {
-  const cluster = (await kubernetes.cluster()) ?? (await kubernetes.presentCluster());
+async function look(kubernetes: Kubernetes, instances: number, cluster: ClusterObject): Promise<Progress> {
   let answer;
   try {
     answer = await kubernetes.control(replication);
@@ -119,9 +123,17 @@ async function record(kubernetes: Kubernetes, database: string, instances: numbe
   return JSON.parse(text) as TimeToSafe;
 }
 
+/** What has to be there before the data is safe. */
+export interface Safety {
+  readonly instances: number;
+  /** A base backup of the Cluster; undefined: without backups. */
+  readonly backup: BackupSpec | undefined;
+}
+
 /**
- * Waits until all instances are ready and stream, and records how long that took from the migration's start, unless it is recorded already. It changes
- * nothing else, whatever comes.
+ * Waits until all instances are ready and stream, and the first base backup after the migration and all WAL lie in the store; and records how long that
+ * took from the migration's start, unless it is recorded already. It changes nothing else, whatever comes, but asks for a base backup where none comes by
+ * itself.
  *
  * @param say receives a line of progress.
  * @returns what is recorded, or undefined where no migration has finished
@@ -129,21 +141,31 @@ async function record(kubernetes: Kubernetes, database: string, instances: numbe
  */
 export async function settle(
   settings: Settings,
-  instances: number,
+  { instances, backup }: Safety,
   say: (line: string) => void,
 ): Promise<TimeToSafe | undefined> {
   const kubernetes = new Kubernetes(settings);
   const { namespace, target } = settings;
   await kubernetes.presentCluster();
   const recorded = await recordedTime(kubernetes, target.database);
+  const completed = (await readRecord(kubernetes, target.database)).marker?.completed;
+  const firstBackup =
+    backup === undefined || recorded !== null || completed === undefined
+      ? undefined
+      : new FirstBackup(kubernetes, settings, backup, new Date(completed));
   let said = { line: "", at: 0 };
   let last = { line: "", at: Date.now() };
   let most = { streaming: 0, at: Date.now() };
   for (;;) {
-    const { settled, waitsForCheckpoint, streaming, line } = await look(kubernetes, instances);
+    const cluster = (await kubernetes.cluster()) ?? (await kubernetes.presentCluster());
+    const growth = await look(kubernetes, instances, cluster);
+    const { waitsForCheckpoint, streaming } = growth;
+    const backedUp = await firstBackup?.look(cluster);
+    const line = [growth.line, ...(backedUp === undefined ? [] : [backedUp.line])].join("; ");
+    const settled = growth.settled && backedUp?.settled !== false;
     const at = Date.now();
     if (line !== last.line) last = { line, at };
-    if (streaming > most.streaming) most = { streaming, at };
+    if (streaming > most.streaming || growth.settled) most = { streaming, at };
     if (line !== said.line && (settled || at - said.at > silence)) {
       say(line);
       said = { line, at };
@@ -152,7 +174,7 @@ export async function settle(
     if (at - last.at > stillLimit || at - most.at > fruitlessLimit) {
       const pods = await kubernetes.unready(`cnpg.io/cluster=${target.cluster}`);
       throw new MigrationFailure(
-        `the Cluster has not come to its full size: ${[line, ...pods].join("; ")}`,
+        `the Cluster has not come to its full size, or not to its first backup: ${[line, ...pods].join("; ")}`,
         `Nothing is undone. ${target.database} holds the data, verified; the Cluster goes on growing by itself.`,
         `Look for the cause: kubectl -n ${namespace} get pods -l cnpg.io/cluster=${target.cluster}, and get events --sort-by=.lastTimestamp. Then run \`pulumi up\` again: it waits for what is left.`,
       );

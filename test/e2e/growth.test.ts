@@ -30,7 +30,8 @@ async function open(backend: string, config: Record<string, string> = {}): Promi
     stack: "local",
     stateDirectory: scratch,
     backend: pathToFileURL(join(scratch, backend)).href,
-    config: { ...(await localStackConfig(cluster)), ...full, ...config },
+    // backup.test.ts has them.
+    config: { ...(await localStackConfig(cluster)), ...full, backupStore: "none", ...config },
   });
 }
 

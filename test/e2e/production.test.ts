@@ -128,8 +128,9 @@ test(
         // The environment stays production, so its rules hold, the one for digests too.
         postgresImage: await byDigest(embedded.postgresImage!),
         poolerImage: await byDigest(embedded.poolerImage!),
-        // Oracle's volumes are in Oracle's cloud alone.
+        // Oracle's volumes are in Oracle's cloud alone, and so is its object store.
         storageClass: "cnpg-local-storage",
+        backupStore: "none",
         // There is no legacy database here; story.test.ts has one.
         migrationEnabled: "false",
       },

@@ -32,7 +32,8 @@ async function open(backend: string, config: Record<string, string> = {}): Promi
     stack: "local",
     stateDirectory: scratch,
     backend: pathToFileURL(join(scratch, backend)).href,
-    config: { ...(await localStackConfig(cluster)), ...config },
+    // backup.test.ts has them.
+    config: { ...(await localStackConfig(cluster)), backupStore: "none", ...config },
   });
 }
 

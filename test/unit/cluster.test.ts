@@ -28,6 +28,7 @@ const args: ClusterArgs = {
   localeProvider: "builtin",
   locale: "C.UTF-8",
   parameters: { max_connections: "200" },
+  archive: undefined,
   recovery: undefined,
   protect: true,
   retainOnDelete: true,

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import * as kubernetes from "@pulumi/kubernetes";
 import { Operator, type OperatorArgs } from "../../components/operator";
-import { OperatorManifestError, parseManifest, readOperatorManifest } from "../../components/operator-manifest";
+import { ManifestError, parseManifest, readManifest, type ManifestSource } from "../../components/manifest";
 import { record, type Recording, type Registration } from "../recording";
 
 const chart = {
@@ -41,6 +41,14 @@ kind: ValidatingWebhookConfiguration
 metadata: { name: cnpg-validating-webhook-configuration }
 `;
 
+const named = { what: "operator", source: "test" };
+const from = (source: string, sha256: string): ManifestSource => ({
+  ...named,
+  keys: { source: "operatorManifest", sha256: "operatorManifestSha256" },
+  source,
+  sha256,
+});
+
 function install(args: OperatorArgs): Promise<Recording<Operator>> {
   return record(() => {
     const provider = new kubernetes.Provider("kubernetes", {});
@@ -49,7 +57,7 @@ function install(args: OperatorArgs): Promise<Recording<Operator>> {
 }
 
 function fromManifest(): Promise<Recording<Operator>> {
-  return install({ source: { manifest: parseManifest(manifest, "test") }, retainOnDelete: false });
+  return install({ source: { manifest: parseManifest(manifest, named) }, retainOnDelete: false });
 }
 
 function children(recording: Recording<Operator>): Registration[] {
@@ -144,7 +152,7 @@ describe("reading a manifest", () => {
   afterAll(() => fs.rm(directory, { recursive: true }));
 
   test("takes the one whose sum is given", async () => {
-    const objects = await readOperatorManifest(file, sum);
+    const objects = await readManifest(from(file, sum));
     expect(objects.map(({ object }) => object.kind)).toEqual([
       "CustomResourceDefinition",
       "ServiceAccount",
@@ -162,9 +170,9 @@ describe("reading a manifest", () => {
     ],
     ["no file", (path_: string) => [`${path_}.absent`, sum], /cannot be read: .*ENOENT.*Nothing was changed/],
   ] as const)("refuses %s", async (_, source, message) => {
-    const [from, sha256] = source(file);
-    await expect(readOperatorManifest(from!, sha256!)).rejects.toThrow(OperatorManifestError);
-    await expect(readOperatorManifest(from!, sha256!)).rejects.toThrow(message);
+    const [where, sha256] = source(file);
+    await expect(readManifest(from(where!, sha256!))).rejects.toThrow(ManifestError);
+    await expect(readManifest(from(where!, sha256!))).rejects.toThrow(message);
   });
 
   test.each([
@@ -173,11 +181,11 @@ describe("reading a manifest", () => {
     ["a list", "- a", /document 1 .* has no apiVersion, kind/],
     ["a kind that no release has", "apiVersion: v1\nkind: Pod\nmetadata: { name: x }", /is a v1 Pod, which no release/],
   ])("refuses %s", (_, content, message) => {
-    expect(() => parseManifest(content, "test")).toThrow(OperatorManifestError);
-    expect(() => parseManifest(content, "test")).toThrow(message);
+    expect(() => parseManifest(content, named)).toThrow(ManifestError);
+    expect(() => parseManifest(content, named)).toThrow(message);
   });
 
   test("skips empty documents", () => {
-    expect(parseManifest("---\n---\n", "test")).toEqual([]);
+    expect(parseManifest("---\n---\n", named)).toEqual([]);
   });
 });

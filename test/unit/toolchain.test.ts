@@ -99,15 +99,18 @@ describe("the catalog", () => {
     },
   );
 
-  test.each(["pulumi", "coredns", "local-path-provisioner", "cloudnative-pg"])(
+  test.each(["pulumi", "coredns", "local-path-provisioner", "cloudnative-pg", "plugin-barman-cloud"])(
     "%s holds the modules that it shares with kubernetes at the same versions, so that none is compiled twice",
     (group) => {
-      const required = (of: string) =>
-        new Map(
-          [...readFileSync(join(groups, of, "go.mod"), "utf8").matchAll(/^\s+(\S+\/\S+) (v\S+)/gm)].map(
-            ([, module, version]) => [module, version],
+      // What a group replaces counts as it is replaced.
+      const required = (of: string) => {
+        const goMod = readFileSync(join(groups, of, "go.mod"), "utf8");
+        return new Map(
+          [/^\s+(\S+\/\S+) (v\S+)/gm, /^\s+(\S+\/\S+) => \S+ (v\S+)/gm].flatMap((line) =>
+            [...goMod.matchAll(line)].map(([, module, version]) => [module, version] as const),
           ),
         );
+      };
       const kubernetes = required("kubernetes");
       const shared = [...required(group)].filter(([module]) => kubernetes.has(module));
       expect(shared.length).toBeGreaterThan(20);
@@ -127,6 +130,8 @@ describe("the catalog", () => {
     expect(version("coredns")).toBe("v1.12.4");
     expect(version("local-path-provisioner")).toBe("v0.0.30");
     expect(version("cnpg-manager")).toBe("v1.30.0");
+    expect(version("barman-cloud-manager")).toBe("v0.14.0");
+    expect(version("versitygw")).toBe("v1.8.0");
   });
 
   test.each(Object.values(manifestModules))("$module is required by its group", ({ group, module }) => {
@@ -311,12 +316,12 @@ describe("the disk", () => {
       checkSpace(1, free(3));
     }).not.toThrow();
     expect(() => {
-      checkSpace(toolNames.length, free(10));
+      checkSpace(toolNames.length, free(11));
     }).not.toThrow();
     expect(() => {
-      checkSpace(toolNames.length, free(9));
+      checkSpace(toolNames.length, free(10));
     }).toThrow(
-      "Too little disk: /go has 9.0 GiB free, building 15 of the toolchain's programs needs 10.0 GiB. Nothing was built.",
+      "Too little disk: /go has 10.0 GiB free, building 17 of the toolchain's programs needs 11.0 GiB. Nothing was built.",
     );
   });
 });

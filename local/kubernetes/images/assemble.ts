@@ -59,12 +59,22 @@ async function debianSources(suite: DebianImage["suite"]): Promise<string[]> {
   return [`deb ${main} ${suite} main`, ...(security === undefined ? [] : [`deb ${security} ${suite}-security main`])];
 }
 
+/** The programs of the toolchain that go into an image. */
+function programsOf(recipe: ImageRecipe): ToolName[] {
+  if (recipe.kind === "debian") return Object.keys(recipe.programs ?? {}) as ToolName[];
+  return recipe.program === "busybox" ? [] : [recipe.program];
+}
+
 /** The tool's path under the cache contains the key of all that went into it. */
 async function key(recipe: ImageRecipe, programs: Readonly<Partial<Record<ToolName, string>>>): Promise<string> {
   const scripts = recipe.kind === "debian" ? [recipe.script, ...(recipe.files ?? [])] : [];
   const contents = await Promise.all(scripts.map((script) => readFile(join(__dirname, script), "utf8")));
   const program =
-    recipe.kind === "static" ? (recipe.program === "busybox" ? await sha256(busybox) : programs[recipe.program]) : "";
+    recipe.kind === "static" && recipe.program === "busybox"
+      ? await sha256(busybox)
+      : programsOf(recipe)
+          .map((name) => programs[name])
+          .join();
   return createHash("sha256")
     .update(JSON.stringify([format, recipe, contents, program]))
     .digest("hex")
@@ -97,12 +107,19 @@ async function staticLayer(recipe: StaticImage, program: string, work: string, l
   ]);
 }
 
-async function debianLayer(recipe: DebianImage, layer: string): Promise<void> {
+async function debianLayer(
+  recipe: DebianImage,
+  programs: Readonly<Partial<Record<ToolName, string>>>,
+  layer: string,
+): Promise<void> {
   const sources = await debianSources(recipe.suite);
+  const uploads = Object.entries(recipe.programs ?? {}).map(
+    ([name, path]) => `--customize-hook=upload ${programs[name as ToolName] ?? ""} ${path}`,
+  );
   const hook = `--customize-hook=${join(__dirname, recipe.script)} "$1"`;
   const include = `--include=${recipe.packages.join(",")}`;
   const trimmed = ["man", "doc", "info", "locale"].map((what) => `--dpkgopt=path-exclude=/usr/share/${what}/*`);
-  const options = ["--variant=minbase", "--format=tar", "--quiet", include, hook, ...trimmed];
+  const options = ["--variant=minbase", "--format=tar", "--quiet", include, ...uploads, hook, ...trimmed];
   try {
     await run("mmdebstrap", [...options, recipe.suite, layer, ...sources], {
       env: { ...process.env, SOURCE_DATE_EPOCH: "0" },
@@ -153,7 +170,7 @@ async function assembleOne(
   const work = await mkdtemp(join(dirname(path), "work-"));
   try {
     const layer = join(work, "layer.tar");
-    if (recipe.kind === "debian") await debianLayer(recipe, layer);
+    if (recipe.kind === "debian") await debianLayer(recipe, programs, layer);
     else {
       const program = recipe.program === "busybox" ? busybox : programs[recipe.program];
       if (program === undefined) throw new Error(`${recipe.program} was not built.`);
@@ -177,9 +194,7 @@ export async function sweepImages(directory: string): Promise<void> {
  * @throws where a program cannot be built, or no Debian mirror answers.
  */
 export async function assemble(recipes: readonly ImageRecipe[]): Promise<string[]> {
-  const programs = await tools(
-    recipes.flatMap((recipe) => (recipe.kind === "static" && recipe.program !== "busybox" ? [recipe.program] : [])),
-  );
+  const programs = await tools([...new Set(recipes.flatMap(programsOf))]);
   const directory = join(cacheDirectory(), "images");
   const paths = await Promise.all(recipes.map(async (recipe) => join(directory, `${await key(recipe, programs)}.tar`)));
   const missing = async () => (await Promise.all(paths.map(isFile))).includes(false);

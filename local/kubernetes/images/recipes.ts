@@ -35,6 +35,8 @@ export interface DebianImage extends Named {
   readonly script: string;
   /** Further files that the script reads. */
   readonly files?: readonly string[];
+  /** Programs of the toolchain, each at the absolute path that it gets. */
+  readonly programs?: Readonly<Partial<Record<ToolName, string>>>;
 }
 
 export type ImageRecipe = StaticImage | DebianImage;
@@ -52,6 +54,13 @@ export const coreDnsImage = "registry.k8s.io/coredns/coredns:v1.12.4";
 const localPathImage = "docker.io/rancher/local-path-provisioner:v0.0.30";
 /** The legacy database. Where it is assembled it is Debian's glibc build; Docker's own default is Debian, too, `-alpine` is musl. */
 export const legacyImage = "docker.io/library/postgres:15";
+
+/** The Barman Cloud plugin, and what it puts beside PostgreSQL in each instance. */
+export const backupPluginImage = "ghcr.io/cloudnative-pg/plugin-barman-cloud:v0.14.0";
+export const backupSidecarImage = "ghcr.io/cloudnative-pg/plugin-barman-cloud-sidecar:v0.14.0";
+/** The object store in the cluster. */
+export const storeImage = "ghcr.io/versity/versitygw:v1.8.0";
+export const kubectlImage = "registry.k8s.io/kubectl:v1.36.3";
 
 /** Every image that a cluster needs, the ones that make it ready first. */
 export const recipes = (architecture: Architecture): readonly ImageRecipe[] => [
@@ -125,5 +134,43 @@ export const recipes = (architecture: Architecture): readonly ImageRecipe[] => [
       Entrypoint: ["docker-entrypoint.sh"],
       Cmd: ["postgres"],
     },
+  },
+  {
+    kind: "static",
+    names: [backupPluginImage],
+    program: "barman-cloud-manager",
+    path: "/manager",
+    configuration: { User: nonRoot, Env: [`PATH=${path}`], Entrypoint: ["/manager"] },
+  },
+  {
+    kind: "debian",
+    names: [backupSidecarImage],
+    suite: "trixie",
+    // The libraries are what barman compresses with; Debian only suggests them.
+    packages: [
+      "barman-cli-cloud",
+      "python3-boto3",
+      "python3-lz4",
+      "python3-snappy",
+      "python3-zstandard",
+      "ca-certificates",
+    ],
+    script: "barman-sidecar.sh",
+    programs: { "barman-cloud-manager": "/manager" },
+    configuration: { User: "26:26", Env: [`PATH=${path}`], Entrypoint: ["/manager"] },
+  },
+  {
+    kind: "static",
+    names: [storeImage],
+    program: "versitygw",
+    path: "/usr/local/bin/versitygw",
+    configuration: { Env: [`PATH=${path}`], Entrypoint: ["versitygw"] },
+  },
+  {
+    kind: "static",
+    names: [kubectlImage],
+    program: "kubectl",
+    path: "/bin/kubectl",
+    configuration: { User: nonRoot, Env: [`PATH=${path}`], Entrypoint: ["/bin/kubectl"] },
   },
 ];

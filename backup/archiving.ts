@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Kubernetes } from "../migration/engine/kubernetes";
+import { causeOf, type ArchivePlace } from "./causes";
+import { BackupFailure } from "./failure";
+
+/** How often is looked, in milliseconds. */
+const pause = 1000;
+
+/** Finishes a WAL segment, and says which: what is written is known to nobody. */
+const finishSegment = [
+  "SELECT NULL FROM pg_logical_emit_message(true, 'naytife', 'archiving')",
+  "SELECT pg_walfile_name(pg_current_wal_lsn())",
+  "SELECT NULL FROM pg_switch_wal()",
+];
+
+interface Archiver {
+  readonly waits: boolean;
+  readonly waiting: number;
+  readonly failed: number;
+}
+
+/**
+ * Waits until a WAL segment that is finished now lies in the store. A Cluster is ready before that, and would stay so without a single backup.
+ *
+ * @param deadline - seconds
+ * @param say receives a line of progress
+ * @returns seconds that it took
+ * @throws BackupFailure with the cause, at once where it is one that does not pass by itself
+ */
+export async function untilArchiving(
+  kubernetes: Kubernetes,
+  place: ArchivePlace,
+  deadline: number,
+  say: (line: string) => void,
+): Promise<number> {
+  const began = Date.now();
+  await kubernetes.presentCluster();
+  const segment = (await kubernetes.control(...finishSegment)).trim();
+  let said = "";
+  for (;;) {
+    const { waits, waiting, failed } = await look(kubernetes, segment);
+    const seconds = (Date.now() - began) / 1000;
+    if (!waits) {
+      say(`WAL segment ${segment} lies in ${place.destinationPath}/${place.serverName} after ${seconds.toFixed(0)} s`);
+      return seconds;
+    }
+    const cause = failed === 0 ? undefined : causeOf(await kubernetes.sidecarLog(), place);
+    if (cause?.lasts === true || seconds > deadline) {
+      throw new BackupFailure(
+        cause?.what ?? `WAL segment ${segment} was not archived within ${deadline} s`,
+        `The database runs and keeps its WAL; nothing was written to the store${cause === undefined ? " that is known of" : ""}, and no data was moved.`,
+        cause?.next ?? "Look at the sidecar: kubectl logs <primary> -c plugin-barman-cloud. Then run `pulumi up` again.",
+      );
+    }
+    const line = [`${waiting} WAL segments wait for the store`, ...(cause === undefined ? [] : [cause.what])].join("; ");
+    if (line !== said) say(line);
+    said = line;
+    await sleep(pause);
+  }
+}
+
+async function look(kubernetes: Kubernetes, segment: string): Promise<Archiver> {
+  const answer = await kubernetes.control(
+    `SELECT json_build_object('waits', bool_or(name = '${segment}.ready') IS TRUE, 'waiting', count(*),
+       'failed', (SELECT failed_count FROM pg_stat_archiver))
+     FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'`,
+  );
+  return JSON.parse(answer) as Archiver;
+}

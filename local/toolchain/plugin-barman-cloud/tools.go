@@ -1,0 +1,8 @@
+//go:build tools
+
+// Package tools pins the programs of this group; it is never built itself.
+package tools
+
+import (
+	_ "github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager"
+)
