@@ -2,7 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import { ArchivingCheck } from "./backup/archiving-check";
-import { Archive, archiveTimeout, BackupSchedule } from "./components/backups";
+import { clusterDescription } from "./cluster-description";
+import { Archive, BackupSchedule } from "./components/backups";
 import { BarmanPlugin } from "./components/barman-plugin";
 import { backupBucket } from "./components/bucket";
 import { Cluster, clusterSize } from "./components/cluster";
@@ -18,13 +19,12 @@ import { Storage } from "./components/storage";
 import { backupPluginManifest, loadConfig, operatorManifest } from "./config";
 import { RestoreDrill } from "./drill/drill";
 import { drillNames, metricsKey } from "./drill/names";
+import { drillDescription } from "./drill/settings";
 import { Growth } from "./migration/growth";
 import { Migration } from "./migration/migration";
 import { migrationSettings } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
 import { recoverySource } from "./recovery/settings";
-import { postgresqlParameters } from "./postgresql/parameters";
-import { quantity } from "./postgresql/quantity";
 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
 async function naytifePostgres(): Promise<pulumi.Inputs> {
@@ -34,8 +34,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     config.operatorManifest === ""
       ? { chart: { version: config.operatorChartVersion, image: config.operatorImage } }
       : { manifest: await readManifest(operatorManifest(config)) };
-  const pluginManifest =
-    config.backupStore === "none" ? undefined : await readManifest(backupPluginManifest(config));
+  const pluginManifest = config.backupStore === "none" ? undefined : await readManifest(backupPluginManifest(config));
 
   const provider = kubernetesProvider("kubernetes", { kubeconfig: config.kubeconfig, context: config.kubeContext });
   const operator = new Operator("operator", { source: operatorSource, retainOnDelete }, { provider });
@@ -103,35 +102,11 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
   const cluster = new Cluster(
     "cluster",
     {
+      ...clusterDescription(config),
       name: config.clusterName,
       namespace: namespace.name,
-      namespaceName,
-      instances: config.instances,
-      image: config.postgresImage,
       storageClass: storage.storageClass,
-      storageSize: config.storageSize,
-      memory: config.memory,
-      cpuRequest: config.cpuRequest,
-      cpuLimit: config.cpuLimit,
-      synchronousReplicas: config.synchronousReplicas,
-      dataDurability: config.dataDurability,
-      podAntiAffinity: config.podAntiAffinity,
-      switchoverDelay: config.switchoverDelay,
-      stopDelay: config.stopDelay,
-      smartShutdownTimeout: config.smartShutdownTimeout,
-      databaseName: config.databaseName,
-      databaseUser: config.databaseUser,
       credentialsSecret: credentials.secretName,
-      schemas: config.databaseSchemas,
-      searchPath: config.databaseSearchPath,
-      localeProvider: config.localeProvider,
-      locale: config.locale,
-      parameters: {
-        ...postgresqlParameters(config),
-        ...(archive === undefined
-          ? {}
-          : { archive_timeout: archiveTimeout(config.backupRecoveryPoint, config.backupUploadAllowance) }),
-      },
       archive: archive?.plugin,
       recovery: recoverySource(config),
       ...(archive === undefined || !config.drill
@@ -215,25 +190,13 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     new RestoreDrill(
       "restore-drill",
       {
+        ...drillDescription(config),
         namespaceName: namespace.name,
-        namespace: namespaceName,
         clusterName: cluster.name,
-        cluster: config.clusterName,
         clusterSpec: cluster.spec,
         archive: { objectStore: archive.plugin.parameters.barmanObjectName, serverName },
-        database: config.databaseName,
         owner: config.databaseUser,
         credentialsSecret: credentials.secretName,
-        image: config.postgresImage,
-        schedule: config.drillSchedule,
-        startingDeadlineMinutes: config.drillStartingDeadlineMinutes,
-        deadlineMinutes: config.drillDeadlineMinutes,
-        keepMinutes: config.drillKeepMinutes,
-        hashLimit: quantity(config.drillHashLimit) ?? 0,
-        recoveryTime: config.drillRecoveryTime,
-        recoveryPoint: config.backupRecoveryPoint,
-        memory: config.drillMemory,
-        cpuRequest: config.drillCpuRequest,
       },
       { provider, dependsOn: [cluster, ...(migration === undefined ? [] : [migration])] },
     );
@@ -274,8 +237,8 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     databaseNamespace: namespace.name,
     databaseCredentialsSecretName: credentials.secretName,
     databaseConnectionSecretName: connection.secretName,
-    databaseCaSecretName: caSecret(config.clusterName),
     ...(bucket === undefined ? {} : { backupDestination: bucket.destinationPath }),
+    databaseCaSecretName: caSecret(config.clusterName),
     ...(migration === undefined ? {} : { migrationReport: migration.report }),
     ...(growth === undefined ? {} : { migrationTimeToSafe: growth.timeToSafe }),
     readme: fs.readFileSync(path.join(__dirname, "Pulumi.README.md"), "utf8"),

@@ -116,12 +116,12 @@ export interface ClusterDescription {
   readonly locale: string;
   /** PostgreSQL's parameters. */
   readonly parameters: Record<string, string>;
-  /** Further queries of the operator's exporter, by ConfigMap and key. One that is not there is left out. */
-  readonly customQueries?: readonly { readonly name: string; readonly key: string }[];
-  /** What a new Cluster begins with. undefined: an empty database. One that exists is left as it is. */
-  readonly recovery: RecoverySource | undefined;
   /** Where WAL and base backups go; undefined: nowhere. */
   readonly archive: ArchivePlugin | undefined;
+  /** What a new Cluster begins with. undefined: an empty database. One that exists is left as it is. */
+  readonly recovery: RecoverySource | undefined;
+  /** Further queries of the operator's exporter, by ConfigMap and key. One that is not there is left out. */
+  readonly customQueries?: readonly { readonly name: string; readonly key: string }[];
 }
 
 /** The full size of the Cluster. */

@@ -1,7 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
-
-/** The plugin that archives and restores, as Clusters and Backups call it. */
-export const pluginName = "barman-cloud.cloudnative-pg.io";
+import { pluginName } from "./barman-plugin";
 
 /** What a Cluster is recovered from, in the namespace's object store. */
 export interface RecoverySource {

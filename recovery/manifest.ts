@@ -1,13 +1,13 @@
+import { clusterDescription } from "../cluster-description";
+import { pluginName } from "../components/barman-plugin";
 import { clusterSpec } from "../components/cluster";
 import {
-  pluginName,
   type RecoveredDatabase,
   recoveryBootstrap,
   type RecoverySource,
   type RecoveryTarget,
 } from "../components/recovery-bootstrap";
 import type { Values } from "../config";
-import { postgresqlParameters } from "../postgresql/parameters";
 import type { BaseBackup } from "./archive";
 import type { Target } from "./plan";
 
@@ -112,29 +112,11 @@ export function databaseOf({ bootstrap = {} }: LiveSpec, stack: ApplicationDatab
 /** `spec` of the stack's Cluster as the program would make it, for one that is lost. */
 export function specOfStack(values: Values, secret: string): LiveSpec {
   const spec = clusterSpec({
-    namespaceName: values.namespace,
-    growsLater: false,
-    instances: values.instances,
-    image: values.postgresImage,
+    ...clusterDescription(values),
     storageClass: values.storageClass,
-    storageSize: values.storageSize,
-    memory: values.memory,
-    cpuRequest: values.cpuRequest,
-    cpuLimit: values.cpuLimit,
-    synchronousReplicas: values.synchronousReplicas,
-    dataDurability: values.dataDurability,
-    podAntiAffinity: values.podAntiAffinity,
-    switchoverDelay: values.switchoverDelay,
-    stopDelay: values.stopDelay,
-    smartShutdownTimeout: values.smartShutdownTimeout,
-    databaseName: values.databaseName,
-    databaseUser: values.databaseUser,
     credentialsSecret: secret,
-    schemas: values.databaseSchemas,
-    searchPath: values.databaseSearchPath,
-    localeProvider: values.localeProvider,
-    locale: values.locale,
-    parameters: postgresqlParameters(values),
+    growsLater: false,
+    archive: undefined,
     recovery: undefined,
     archive: undefined,
   });

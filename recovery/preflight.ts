@@ -1,17 +1,18 @@
 import type { V1Deployment } from "@kubernetes/client-node";
 import { names } from "../components/names";
-import { pluginName } from "../components/recovery-bootstrap";
+import { untilArchiving } from "../backup/archiving";
+import { BackupFailure } from "../backup/failure";
+import { pluginName } from "../components/barman-plugin";
 import { bytesOf } from "../migration/engine/settings";
 import { found, patiently } from "../migration/engine/kubernetes";
 import { humanBytes } from "../migration/engine/events";
 import { type Archive, archives } from "./archive";
-import { archiveUpToNow } from "./archived";
 import { listBucket, type ObjectStore, prefixOf, StoreUnavailable } from "./bucket";
-import { nothingChanged, RecoveryFailure, refusal, words } from "./failure";
+import { nothingChanged, RecoveryFailure, refusal } from "./failure";
 import { type ApplicationDatabase, databaseOf, type LiveSpec, specOfStack } from "./manifest";
 import { type Cluster, type Objects, serves } from "./objects";
 import { freeName, planRecovery, type RecoveryPlan, type Target } from "./plan";
-import { objectStoreName, type RecoverySettings } from "./settings";
+import type { RecoverySettings } from "./settings";
 import { targetTime } from "./target-time";
 
 /** What a command line asks for. */
@@ -78,23 +79,19 @@ export async function prepare(
   const taken = (await objects.clusters()).map(({ metadata }) => metadata.name);
   if (request.as !== undefined && taken.includes(request.as)) problems.push(`there is a Cluster ${request.as} already`);
 
-  const ofFormer = former !== undefined && server === archiveOf(former, settings, undefined).server;
-  if (living && ofFormer && target?.kind !== "backup") {
-    say(`Cluster ${values.clusterName} lives: its last WAL segment is ended and archived …`);
-    const backlog = await archiveUpToNow(objects.in(values.clusterName), settings.wait).catch((error: unknown) =>
-      words(error),
-    );
-    // An earlier time may be in the archive all the same.
-    if (backlog !== undefined && target?.kind !== "time") problems.push(backlog);
-    else if (backlog !== undefined) say(`warning: ${backlog}`);
-  }
-
   const store = await objects.objectStore(storeName);
   if (store === undefined) {
     problems.push(
       `there is no ObjectStore ${storeName} in namespace ${objects.namespace}; \`pulumi up\` makes it with backupStore set (docs/recovery.md, "Lost cluster")`,
     );
     throw refusal(problems, next);
+  }
+  if (living && server === archiveOf(former, settings, undefined).server && target?.kind !== "backup") {
+    say(`Cluster ${values.clusterName} lives: its last WAL segment is ended and archived …`);
+    const backlog = await archiveUpToNow(settings, objects, store, server, say);
+    // An earlier time may be in the archive all the same.
+    if (backlog !== undefined && target?.kind !== "time") problems.push(backlog);
+    else if (backlog !== undefined) say(`warning: ${backlog}`);
   }
   const stored = await storedArchives(settings, objects, store, say, (problem) => problems.push(problem));
   const archive = stored?.find((one) => one.server === server);
@@ -122,6 +119,35 @@ export async function prepare(
 }
 
 const next = "Mend this, then run the command again. `npm run recover -- window` says what can be recovered.";
+
+/**
+ * Brings everything that a living server has committed by now into its archive: a commit, which gives a recovery to any earlier time an end that it can
+ * see, and the end of its WAL segment.
+ *
+ * @returns what is in the way
+ */
+async function archiveUpToNow(
+  { values, wait }: RecoverySettings,
+  objects: Objects,
+  { spec }: ObjectStore,
+  serverName: string,
+  say: (line: string) => void,
+): Promise<string | undefined> {
+  const { destinationPath, endpointURL = "", s3Credentials } = spec.configuration;
+  const place = {
+    destinationPath,
+    endpointUrl: endpointURL,
+    serverName,
+    credentialsSecret: s3Credentials?.accessKeyId?.name ?? "",
+  };
+  try {
+    await untilArchiving(objects.in(values.clusterName), place, wait, say);
+    return undefined;
+  } catch (error) {
+    if (error instanceof BackupFailure) return `${error.what}: what was committed since is not in the bucket`;
+    throw error;
+  }
+}
 
 /** What the bucket holds; undefined where it could not be asked. */
 async function storedArchives(
@@ -189,7 +215,7 @@ export function archiveOf(
 ): { readonly storeName: string; readonly server: string } {
   const parameters = former?.spec.plugins?.find(({ name }) => name === pluginName)?.parameters ?? {};
   return {
-    storeName: parameters.barmanObjectName ?? objectStoreName,
+    storeName: parameters.barmanObjectName ?? names.objectStore,
     server: from ?? parameters.serverName ?? (former === undefined ? settings.serverName : former.metadata.name),
   };
 }

@@ -1,10 +1,8 @@
+import { names } from "../components/names";
 import type { RecoverySource } from "../components/recovery-bootstrap";
 import type { Configuration, Values } from "../config";
 import type { Settings } from "../migration/engine/settings";
 import { migrationSettings } from "../migration/settings";
-
-/** Name of the ObjectStore that Clusters archive to and recover from. */
-export const objectStoreName = "naytife-postgres-backups";
 
 /** What `npm run recover` is told by the stack. Nothing of it is a secret. */
 export interface RecoverySettings {
@@ -35,11 +33,8 @@ export function recoverySettings(values: Values): RecoverySettings {
 }
 
 /** What a new Cluster of the stack begins with. undefined: an empty database. */
-export function recoverySource(
-  config: Pick<Configuration, "recoverFrom" | "recoverAt">,
-  objectStore: RecoverySource["objectStore"] = objectStoreName,
-): RecoverySource | undefined {
+export function recoverySource(config: Pick<Configuration, "recoverFrom" | "recoverAt">): RecoverySource | undefined {
   if (config.recoverFrom === "") return undefined;
   const target = config.recoverAt === "" ? {} : { target: { targetTime: config.recoverAt } };
-  return { objectStore, serverName: config.recoverFrom, ...target };
+  return { objectStore: names.objectStore, serverName: config.recoverFrom, ...target };
 }

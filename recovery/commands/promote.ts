@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { names } from "../../components/names";
-import { pluginName } from "../../components/recovery-bootstrap";
+import { backupSpec, type BackupTarget } from "../../components/backups";
 import { found, patiently } from "../../migration/engine/kubernetes";
 import { literal } from "../../migration/engine/settings";
 import { project } from "../../local/stack-files";
@@ -53,7 +53,7 @@ export async function promote(settings: RecoverySettings, name: string, options:
   }
   await turn(objects, turned(data, name, objects.namespace));
   say(`Secret ${names.connectionSecret}: DATABASE_URL_DIRECT leads to ${name}`);
-  const backup = await firstBackup(objects, name);
+  const backup = await firstBackup(objects, name, settings.values.backupTarget);
   process.stdout.write(`Cluster ${name} is the application's database.\n`);
   process.stderr.write(nextSteps(settings, cluster, former, backup, options));
   return 0;
@@ -138,14 +138,14 @@ async function turnPooler(objects: Objects, pooler: Pooler, cluster: string, sec
 }
 
 /** Until it has a base backup of its own, what the new database takes from now on cannot be recovered. */
-async function firstBackup(objects: Objects, cluster: string): Promise<string> {
+async function firstBackup(objects: Objects, cluster: string, target: BackupTarget): Promise<string> {
   const name = `${cluster}-first`;
   if ((await objects.backup(name)) === undefined) {
     await objects.create("backups", {
       apiVersion: "postgresql.cnpg.io/v1",
       kind: "Backup",
       metadata: { name, namespace: objects.namespace },
-      spec: { cluster: { name: cluster }, method: "plugin", pluginConfiguration: { name: pluginName } },
+      spec: backupSpec(cluster, target),
     });
   }
   return name;

@@ -28,8 +28,8 @@ const args: ClusterArgs = {
   localeProvider: "builtin",
   locale: "C.UTF-8",
   parameters: { max_connections: "200" },
-  recovery: undefined,
   archive: undefined,
+  recovery: undefined,
   protect: true,
   retainOnDelete: true,
 };
