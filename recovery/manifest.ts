@@ -118,7 +118,6 @@ export function specOfStack(values: Values, secret: string): LiveSpec {
     growsLater: false,
     archive: undefined,
     recovery: undefined,
-    archive: undefined,
   });
   // Nothing in it is an Output: every input of it is plain.
   return JSON.parse(JSON.stringify(spec)) as LiveSpec;
