@@ -216,11 +216,14 @@ export function roleSpec(cluster: pulumi.Input<string>) {
     bypassrls: true,
     inRoles: ["pg_read_all_data", "pg_monitor"],
     passwordSecret: { name: drillNames.role },
-    databaseRoleReclaimPolicy: "delete",
+    databaseRoleReclaimPolicy: "retain",
   };
 }
 
-/** `spec` of the drill's database. */
+/**
+ * `spec` of the drill's database. It stays when the drill is switched off: the operator would drop it without force, and its own exporter is connected to it, so
+ * that a destroy would wait for ever.
+ */
 export function databaseSpec(cluster: pulumi.Input<string>) {
-  return { cluster: { name: cluster }, name: drillRole, owner: drillRole, databaseReclaimPolicy: "delete" };
+  return { cluster: { name: cluster }, name: drillRole, owner: drillRole, databaseReclaimPolicy: "retain" };
 }
