@@ -5,15 +5,18 @@ import { parse } from "yaml";
 import { invocation, UsageError } from "../../drill/main";
 import {
   cronJobSpec,
+  databaseSpec,
   type DrillDescription,
   metricsQueries,
   rights,
+  roleSpec,
   scripts,
   throwAwayCluster,
 } from "../../drill/manifests";
 import { drillNames } from "../../drill/names";
 import { describe as describeReport, type DrillReport, exitCode } from "../../drill/report";
 import { jobFrom } from "../../drill/run";
+import { cnpgSchema } from "../crd-schema";
 import { reportFault } from "../../migration/engine/signature";
 
 const drill: DrillDescription = {
@@ -116,6 +119,10 @@ describe("the throw-away Cluster", () => {
     });
   });
 
+  test("is what the operator knows", async () => {
+    expect((await cnpgSchema("clusters"))(copy)).toEqual([]);
+  });
+
   test("goes with the drill's pod", () => {
     expect(copy.metadata.ownerReferences).toEqual([{ apiVersion: "v1", kind: "Pod", name: "@pod@", uid: "@uid@" }]);
     // The blanks that job/copy.sh fills in, and no others.
@@ -123,6 +130,17 @@ describe("the throw-away Cluster", () => {
     for (const blank of ["@pod@", "@uid@", "@position@"]) expect(scripts()["copy.sh"]).toContain(`s|${blank}|`);
   });
 });
+
+test.each(["databaseroles", "databases"] as const)(
+  "what the operator makes for the drill is what it knows: %s",
+  async (plural) => {
+    const spec = { databaseroles: roleSpec, databases: databaseSpec }[plural]("naytife-postgres");
+    const check = await cnpgSchema(plural);
+    expect(check({ apiVersion: "postgresql.cnpg.io/v1", kind: "any", metadata: {}, spec })).toEqual([]);
+    // The operator's own exporter stays connected, and it would drop the database without force: a destroy would wait for ever.
+    expect(Object.entries(spec)).toEqual(expect.arrayContaining([[expect.stringMatching(/ReclaimPolicy$/), "retain"]]));
+  },
+);
 
 test("the metrics are what the exporter takes, each with its column", () => {
   const { naytife_drill: query } = parse(metricsQueries()) as {
