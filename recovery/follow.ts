@@ -160,9 +160,11 @@ class Watch {
   private async read(pod: string, container: string, attempt: Attempt): Promise<void> {
     let since: string | undefined;
     while (!this.ended) {
+      const resumed = since;
       try {
-        await this.kubernetes.followLog({ pod, container }, since, (time, line) => {
-          if (since !== undefined && time <= since) return;
+        await this.kubernetes.followLog({ pod, container }, resumed, (time, line) => {
+          // The server counts from the whole second.
+          if (resumed !== undefined && time <= resumed) return;
           since = time;
           attempt.hear(line, Date.parse(time));
         });
