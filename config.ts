@@ -405,14 +405,12 @@ const crossRules: readonly CrossRule[] = [
     allowed: () => "a region of OCI with the store oci, e.g. us-phoenix-1",
     holds: ({ backupStore, backupRegion }) => backupStore !== "oci" || /^[a-z]+(-[a-z]+)+-\d+$/.test(backupRegion),
   },
-  ...(["backupOciTenancy", "backupOciCompartment", "backupOciNamespace"] as const).map(
-    (key): CrossRule => ({
-      keys: ["backupStore", key],
-      allowed: () => "your own with the store oci; this is the example that stands for it in previews",
-      holds: (values) => values.backupStore !== "oci" || !/(^|\.)example$/.test(values[key]),
-      beforeUpdate: true,
-    }),
-  ),
+  ...(["backupOciTenancy", "backupOciCompartment", "backupOciNamespace"] as const).map((key): CrossRule => ({
+    keys: ["backupStore", key],
+    allowed: () => "your own with the store oci; this is the example that stands for it in previews",
+    holds: (values) => values.backupStore !== "oci" || !/(^|\.)example$/.test(values[key]),
+    beforeUpdate: true,
+  })),
   {
     keys: ["backupRecoveryPoint", "backupUploadAllowance"],
     allowed: () => `an allowance that leaves at least ${minimumArchiveTimeout} seconds of the recovery point`,

@@ -148,7 +148,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       : [
           new ArchivingCheck(
             "archiving",
-            { bucket, serverName, deadline: config.backupArchivingDeadline, settings },
+            { cluster: cluster.uid, bucket, serverName, deadline: config.backupArchivingDeadline, settings },
             { dependsOn: [cluster] },
           ),
         ];

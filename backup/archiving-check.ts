@@ -7,6 +7,8 @@ import { deadlineVariable, placeVariable } from "./settings";
 
 /** Arguments of {@link ArchivingCheck}. */
 export interface ArchivingCheckArgs {
+  /** The Cluster's own identity: one that was lost and made anew is another, and must not archive where the first did. */
+  readonly cluster: pulumi.Input<string>;
   readonly bucket: BucketAddress;
   readonly serverName: string;
   /** Seconds that the first segment may take. */
@@ -16,14 +18,19 @@ export interface ArchivingCheckArgs {
 }
 
 /**
- * Nothing that depends on it is done before WAL reaches the store. It is asked once for each place: a Cluster that cannot archive, because another cluster's
+ * Nothing that depends on it is done before WAL reaches the store. It is asked once for each Cluster and place: a Cluster that cannot archive, because another cluster's
  * archive lies there, for instance, is as ready as any.
  */
 export class ArchivingCheck extends pulumi.ComponentResource {
   constructor(name: string, args: ArchivingCheckArgs, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:ArchivingCheck", name, {}, options);
     const { destinationPath, endpointUrl, credentialsSecret } = args.bucket;
-    const place = pulumi.jsonStringify({ destinationPath, endpointUrl, credentialsSecret, serverName: args.serverName });
+    const place = pulumi.jsonStringify({
+      destinationPath,
+      endpointUrl,
+      credentialsSecret,
+      serverName: args.serverName,
+    });
     new local.Command(
       `${name}-command`,
       {
@@ -34,7 +41,7 @@ export class ArchivingCheck extends pulumi.ComponentResource {
           [placeVariable]: place,
           [deadlineVariable]: String(args.deadline),
         },
-        triggers: [place],
+        triggers: [place, args.cluster],
         logging: local.Logging.Stderr,
         addPreviousOutputInEnv: false,
       },

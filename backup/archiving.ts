@@ -49,10 +49,13 @@ export async function untilArchiving(
       throw new BackupFailure(
         cause?.what ?? `WAL segment ${segment} was not archived within ${deadline} s`,
         `The database runs and keeps its WAL; nothing was written to the store${cause === undefined ? " that is known of" : ""}, and no data was moved.`,
-        cause?.next ?? "Look at the sidecar: kubectl logs <primary> -c plugin-barman-cloud. Then run `pulumi up` again.",
+        cause?.next ??
+          "Look at the sidecar: kubectl logs <primary> -c plugin-barman-cloud. Then run `pulumi up` again.",
       );
     }
-    const line = [`${waiting} WAL segments wait for the store`, ...(cause === undefined ? [] : [cause.what])].join("; ");
+    const line = [`${waiting} WAL segments wait for the store`, ...(cause === undefined ? [] : [cause.what])].join(
+      "; ",
+    );
     if (line !== said) say(line);
     said = line;
     await sleep(pause);

@@ -169,14 +169,12 @@ export class BarmanPlugin extends pulumi.ComponentResource {
     });
     // Of public certificates.
     const fingerprint = pulumi.unsecret(
-      pulumi
-        .all(made.map(({ issued }) => issued))
-        .apply((pairs) =>
-          pairs
-            .reduce((hash, { certificate }) => hash.update(certificate), crypto.createHash("sha256"))
-            .digest("hex")
-            .slice(0, 16),
-        ),
+      pulumi.all(made.map(({ issued }) => issued)).apply((pairs) =>
+        pairs
+          .reduce((hash, { certificate }) => hash.update(certificate), crypto.createHash("sha256"))
+          .digest("hex")
+          .slice(0, 16),
+      ),
     );
     return { secrets: made.map(({ resource }) => resource), fingerprint };
   }

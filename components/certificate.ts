@@ -118,7 +118,10 @@ const ed25519 = objectIdentifier("2b6570");
 
 /** UTCTime up to 2049, GeneralizedTime from 2050 on (RFC 5280, 4.1.2.5). */
 function time(moment: Date): Buffer {
-  const text = `${moment.toISOString().replace(/\.\d+Z$/, "").replace(/\D/g, "")}Z`;
+  const text = `${moment
+    .toISOString()
+    .replace(/\.\d+Z$/, "")
+    .replace(/\D/g, "")}Z`;
   return moment.getUTCFullYear() < 2050
     ? tagged(0x17, Buffer.from(text.slice(2), "ascii"))
     : tagged(0x18, Buffer.from(text, "ascii"));

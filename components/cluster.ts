@@ -256,6 +256,8 @@ export interface ClusterArgs extends ClusterDescription {
 export class Cluster extends pulumi.ComponentResource {
   /** Name of the Cluster, known once its instances are ready: all of them, or with growsLater the first. */
   readonly name: pulumi.Output<string>;
+  /** The API server's identifier: another one when the Cluster was lost and made anew. */
+  readonly uid: pulumi.Output<string>;
   /** Host name of the current primary. */
   readonly host: pulumi.Output<string>;
   readonly port = postgresPort;
@@ -294,6 +296,7 @@ export class Cluster extends pulumi.ComponentResource {
       },
     );
     this.name = cluster.metadata.name;
+    this.uid = cluster.metadata.uid;
     this.host = cluster.metadata.apply(() => serviceHost(readWriteService(args.name), args.namespaceName));
     this.registerOutputs({ name: this.name, host: this.host, port: this.port });
   }

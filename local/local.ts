@@ -11,6 +11,7 @@ import { localBackend } from "./engine/workspace";
 import { up } from "./kubernetes/cluster";
 import { bringUpLegacy } from "./legacy/legacy";
 import type { WalLevel } from "./legacy/manifests";
+import { lastBackup } from "./last-backup";
 import { step } from "./progress";
 import { localStackConfig, pulumiDirectory } from "./stack-config";
 import { project, stackConfiguration } from "./stack-files";
@@ -59,7 +60,7 @@ async function main(): Promise<void> {
     return;
   }
   const settings = Object.fromEntries(values.config.map(setting));
-  const { namespace, storageClass, migrationMode } = checkedConfiguration(settings);
+  const { namespace, storageClass, migrationMode, backupServerName, clusterName } = checkedConfiguration(settings);
   const { context, kubeconfig = "" } = values;
   const ground =
     context === undefined
@@ -85,6 +86,10 @@ async function main(): Promise<void> {
   step("pulumi up: stack local");
   const { outputs } = await bringUp(opened.stack);
   print(outputs, context === undefined || values["show-secrets"]);
+  if (outputs.backupDestination !== undefined) {
+    const target = { kubeconfig: ground.config.kubeconfig ?? "", context: ground.config.kubeContext ?? "", namespace };
+    process.stdout.write(`last backup = ${await lastBackup(target, backupServerName || clusterName)}\n`);
+  }
   const command = await pulumiCommand(opened.stack);
   process.stdout.write(`\nPulumi on this stack:\n${command} stack output --stack local --show-secrets\n`);
 }

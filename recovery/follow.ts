@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { V1Pod } from "@kubernetes/client-node";
 import { found, type Kubernetes, patiently } from "../migration/engine/kubernetes";
 import { RecoveryFailure } from "./failure";
 import { type Objects, serves } from "./objects";
@@ -56,21 +55,18 @@ export async function follow(
     for (;;) {
       const cluster = await objects.cluster(name);
       if (cluster === undefined) throw give(`Cluster ${name} was deleted meanwhile`, "Begin anew.");
-      await watch.look(name);
-      const failed = watch.failures();
-      if (failed.length > 0) {
+      const failed = await watch.look(name);
+      if (failed !== undefined) {
         await sleep(lastWords);
-        const cause = causeOf(watch.progress, plan);
-        if (cause.final || failed.length >= attempts) throw give(cause.what, cause.next);
-        const line = `attempt ${failed.length} of ${attempts} failed: ${cause.what}; the operator tries again`;
-        if (said.line !== line) say(line);
-        said = { line, at: Date.now() };
+        const cause = causeOf(failed.progress, plan);
+        if (cause.final || watch.count >= attempts) throw give(cause.what, cause.next);
+        say(`attempt ${watch.count} of ${attempts} failed: ${cause.what}; the operator tries again`);
       }
+      const { progress, replayBegan, recovered } = watch.current;
       const now = Date.now();
       if (serves(cluster)) {
         firstInstance ??= now;
         if (cluster.status?.phase === "Cluster in healthy state" && cluster.status.readyInstances === instances) {
-          const { progress, replayBegan, recovered } = watch;
           return {
             progress,
             replayBegan: replayBegan ?? firstInstance,
@@ -81,13 +77,13 @@ export async function follow(
         }
       }
       if (now > end) {
-        const where = cluster.status?.phase ?? progressLine(watch.progress, plan, now);
+        const where = cluster.status?.phase ?? progressLine(progress, plan, now);
         throw give(
           `it was not done within ${deadline} min: ${where}`,
           "Look for the cause, or set recoveryDeadline higher.",
         );
       }
-      const line = await situation(objects, name, watch.progress, plan, firstInstance, cluster.status?.phase);
+      const line = await situation(objects, name, progress, plan, firstInstance, cluster.status?.phase);
       if (line !== said.line && now - said.at >= quiet) {
         say(line);
         said = { line, at: now };
@@ -114,12 +110,9 @@ async function situation(
   return `${phase ?? "the operator has not begun"}${pods}`;
 }
 
-/** Reads the logs of the operator's recovery Job, pod after pod. */
+/** Reads the logs of the operator's recovery Job, pod after pod: each one is an attempt that begins with an empty directory. */
 class Watch {
-  progress: Progress = beginning(Date.now());
-  replayBegan: number | undefined;
-  recovered: number | undefined;
-  private readonly pods = new Map<string, V1Pod>();
+  private readonly attempts = new Map<string, Attempt>();
   private ended = false;
 
   constructor(
@@ -127,24 +120,36 @@ class Watch {
     private readonly namespace: string,
   ) {}
 
-  /** Takes up the log of each pod that has come since. */
-  async look(cluster: string): Promise<void> {
+  /** The attempt that runs, or ran last. */
+  get current(): Attempt {
+    return [...this.attempts.values()].at(-1) ?? new Attempt();
+  }
+
+  /** How many there were. */
+  get count(): number {
+    return this.attempts.size;
+  }
+
+  /** Takes up the log of each pod that has come since. @returns the attempt that has failed since, if one has */
+  async look(cluster: string): Promise<Attempt | undefined> {
     const labelSelector = `cnpg.io/cluster=${cluster},cnpg.io/jobRole=full-recovery`;
     const { namespace } = this;
     const { items } = await patiently(() => this.kubernetes.core.listNamespacedPod({ namespace, labelSelector }));
-    for (const pod of items) {
-      const name = pod.metadata?.name ?? "";
-      if (!this.pods.has(name)) {
-        // Another attempt begins with an empty directory.
-        this.progress = beginning(Date.now());
-        for (const container of ["plugin-barman-cloud", "full-recovery"]) void this.read(name, container);
+    let failed: Attempt | undefined;
+    for (const { metadata, status } of items) {
+      const name = metadata?.name ?? "";
+      let attempt = this.attempts.get(name);
+      if (attempt === undefined) {
+        attempt = new Attempt();
+        this.attempts.set(name, attempt);
+        for (const container of ["plugin-barman-cloud", "full-recovery"]) void this.read(name, container, attempt);
       }
-      this.pods.set(name, pod);
+      if (status?.phase === "Failed" && !attempt.failed) {
+        attempt.failed = true;
+        failed = attempt;
+      }
     }
-  }
-
-  failures(): V1Pod[] {
-    return [...this.pods.values()].filter(({ status }) => status?.phase === "Failed");
+    return failed;
   }
 
   end(): void {
@@ -152,14 +157,16 @@ class Watch {
   }
 
   /** Line by line until the container ends; a stream that breaks is taken up where it broke. */
-  private async read(pod: string, container: string): Promise<void> {
+  private async read(pod: string, container: string, attempt: Attempt): Promise<void> {
     let since: string | undefined;
     while (!this.ended) {
+      const resumed = since;
       try {
-        await this.kubernetes.followLog({ pod, container }, since, (time, line) => {
-          if (since !== undefined && time <= since) return;
+        await this.kubernetes.followLog({ pod, container }, resumed, (time, line) => {
+          // The server counts from the whole second.
+          if (resumed !== undefined && time <= resumed) return;
           since = time;
-          this.hear(line, Date.parse(time));
+          attempt.hear(line, Date.parse(time));
         });
         const { namespace } = this;
         const now = await found(patiently(() => this.kubernetes.core.readNamespacedPod({ name: pod, namespace })));
@@ -170,8 +177,16 @@ class Watch {
       await sleep(pause);
     }
   }
+}
 
-  private hear(line: string, at: number): void {
+/** One pod of the recovery Job. */
+class Attempt {
+  progress: Progress = beginning(Date.now());
+  replayBegan: number | undefined;
+  recovered: number | undefined;
+  failed = false;
+
+  hear(line: string, at: number): void {
     this.progress = observe(this.progress, line, at);
     if (this.progress.phase === "replaying") this.replayBegan ??= at;
     if (this.progress.phase === "recovered") this.recovered ??= at;

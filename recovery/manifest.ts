@@ -66,19 +66,16 @@ export interface Recovery {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
+/** Fields that say what a Cluster begins with, whom it follows, and where it archived in the operator's former way. */
+const begins: readonly string[] = ["bootstrap", "externalClusters", "replica", "backup"];
+
 /**
  * The recovering Cluster: all of the former one but for what it begins with, and with an archive of its own, since two servers that write into one would
  * destroy it.
  */
 export function recoveringCluster({ name, namespace, spec, source, database, annotations: said }: Recovery) {
-  const {
-    bootstrap: _begun,
-    externalClusters: _origins,
-    replica: _replica,
-    backup: _inTree,
-    plugins = [],
-    ...kept
-  } = spec;
+  const plugins = spec.plugins ?? [];
+  const kept = Object.fromEntries(Object.entries(spec).filter(([field]) => !begins.includes(field)));
   return {
     apiVersion: "postgresql.cnpg.io/v1",
     kind: "Cluster",

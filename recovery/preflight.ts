@@ -86,11 +86,16 @@ export async function prepare(
     );
     throw refusal(problems, next);
   }
-  if (living && server === archiveOf(former, settings, undefined).server && target?.kind !== "backup") {
+  if (
+    living &&
+    server === archiveOf(former, settings, undefined).server &&
+    target !== undefined &&
+    target.kind !== "backup"
+  ) {
     say(`Cluster ${values.clusterName} lives: its last WAL segment is ended and archived …`);
     const backlog = await archiveUpToNow(settings, objects, store, server, say);
     // An earlier time may be in the archive all the same.
-    if (backlog !== undefined && target?.kind !== "time") problems.push(backlog);
+    if (backlog !== undefined && target.kind !== "time") problems.push(backlog);
     else if (backlog !== undefined) say(`warning: ${backlog}`);
   }
   const stored = await storedArchives(settings, objects, store, say, (problem) => problems.push(problem));

@@ -156,16 +156,16 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
       final: false,
     };
   }
-  if (/Expected empty archive/.test(all)) {
+  if (all.includes("Expected empty archive")) {
     return {
       what: "the bucket holds an archive under the new cluster's name already",
       next: "Take another name with --as.",
       final: true,
     };
   }
-  if (/recovery ended before configured recovery target was reached/.test(all)) {
+  if (all.includes("recovery ended before configured recovery target was reached")) {
     const segment = notFound === undefined ? "a WAL segment" : `WAL segment ${notFound}`;
-    const until = lastCommit === undefined ? `the end of base backup ${plan.backup.id}` : lastCommit;
+    const until = lastCommit ?? `the end of base backup ${plan.backup.id}`;
     return {
       what: `${segment} is missing in the archive: recovery ended before the target, with the commit of ${until}`,
       next:

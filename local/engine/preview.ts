@@ -1,5 +1,7 @@
 /** `npm run preview -- STACK [--json]`: what `up` would do, on a machine with no cluster and no credentials. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
+import { backupPluginManifest } from "../kubernetes/operator";
+import { project, stackConfiguration } from "../stack-files";
 import { openStackWithPlugins, stackNames, type OpenStackOptions, type StackName } from "./stack";
 import type { Plugin } from "./plugins";
 
@@ -27,7 +29,10 @@ const partsOfReplacement = new Set(["create-replacement", "delete-replaced"]);
  * @throws With the engine's own diagnostics when the program or a provider fails.
  */
 export async function preview(options: OpenStackOptions): Promise<Preview> {
-  const { stack, plugins } = await openStackWithPlugins(options);
+  const { stack, plugins } = await openStackWithPlugins({
+    ...options,
+    config: { ...(await manifestAtHand(options.stack)), ...options.config },
+  });
   const resources: PreviewedResource[] = [];
   const problems: string[] = [];
   const onEvent = ({ resourcePreEvent, diagnosticEvent }: EngineEvent) => {
@@ -51,6 +56,21 @@ export async function preview(options: OpenStackOptions): Promise<Preview> {
     plugins: plugins.map(({ name, version, origin }) => ({ name, version, origin })),
     resources,
   };
+}
+
+/** Milliseconds that the manifest's server has to answer in. */
+const patience = 4000;
+
+/** The backup plugin's manifest where its address does not answer: the same file, as its sum shows, from Go's module proxy. */
+async function manifestAtHand(stack: StackName): Promise<Record<string, string>> {
+  const address = stackConfiguration(stack)[`${project.name}:backupPluginManifest`] ?? "";
+  try {
+    if (!address.startsWith("https://")) return {};
+    await fetch(address, { method: "HEAD", signal: AbortSignal.timeout(patience) });
+    return {};
+  } catch {
+    return { backupPluginManifest: await backupPluginManifest() };
+  }
 }
 
 async function main(args: readonly string[]): Promise<void> {

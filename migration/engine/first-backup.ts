@@ -28,7 +28,7 @@ export class FirstBackup {
    * @param since when the migration ended, as the marker says
    */
   constructor(
-    private readonly kubernetes: Kubernetes,
+    private readonly kubernetes: Pick<Kubernetes, "backups" | "createBackup" | "control">,
     private readonly settings: Settings,
     private readonly spec: BackupSpec,
     private readonly since: Date,
@@ -42,7 +42,10 @@ export class FirstBackup {
     const underWay = backups.find(({ status }) => status?.phase !== "failed");
     if (underWay !== undefined) {
       const { metadata, status } = underWay;
-      return { settled: false, line: [`base backup ${metadata.name}: ${status?.phase ?? "new"}`, ...archiving(cluster)].join("; ") };
+      return {
+        settled: false,
+        line: [`base backup ${metadata.name}: ${status?.phase ?? "new"}`, ...archiving(cluster)].join("; "),
+      };
     }
     const [failed] = backups;
     if (failed !== undefined && failed.metadata.name === this.asked) throw this.failure(failed);
@@ -58,7 +61,10 @@ export class FirstBackup {
     const done = `base backup ${metadata.name} completed`;
     return segments === 0
       ? { settled: true, line: `${done}, all WAL archived` }
-      : { settled: false, line: [`${done}, ${segments} WAL segments wait for the archive`, ...archiving(cluster)].join("; ") };
+      : {
+          settled: false,
+          line: [`${done}, ${segments} WAL segments wait for the archive`, ...archiving(cluster)].join("; "),
+        };
   }
 
   private failure({ metadata, status }: BackupObject): MigrationFailure {

@@ -173,9 +173,9 @@ export class Kubernetes {
 
   /** The base backups of the target's Cluster, finished or not. */
   async backups(): Promise<BackupObject[]> {
-    const { items } = (await patiently(() =>
-      this.custom.listNamespacedCustomObject(this.backupsPath()),
-    )) as { items: BackupObject[] };
+    const { items } = (await patiently(() => this.custom.listNamespacedCustomObject(this.backupsPath()))) as {
+      items: BackupObject[];
+    };
     return items.filter(({ spec }) => spec.cluster.name === this.settings.target.cluster);
   }
 

@@ -174,8 +174,8 @@ function nextSteps(
           ...(values.backupServerName === "" ? [] : [`  pulumi config rm backupServerName --stack ${options.stack}`]),
           ...(values.protect ? [`  pulumi state unprotect '${urn}' --stack ${options.stack}`] : []),
           values.retainOnDelete
-            ? `  pulumi up --stack ${options.stack}   (takes ${name} over; Cluster ${old} is left in Kubernetes, for you to delete)`
-            : `  pulumi up --stack ${options.stack}   (takes ${name} over, and DELETES Cluster ${old} with its volumes: retainOnDelete is false)`,
+            ? `  pulumi up --refresh --stack ${options.stack}   (takes ${name} over; Cluster ${old} is left in Kubernetes, for you to delete)`
+            : `  pulumi up --refresh --stack ${options.stack}   (takes ${name} over, and DELETES Cluster ${old} with its volumes: retainOnDelete is false)`,
         ]),
     "  applications that use DATABASE_URL_DIRECT and do not read the Secret anew: restart them",
     `  the first base backup of ${name} is being made: kubectl -n ${values.namespace} get backup ${backup}`,

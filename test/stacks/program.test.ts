@@ -1,22 +1,30 @@
 import type { ClusterSpec } from "../../components/cluster";
 import naytifePostgres from "../../index";
-import { cnpgSchema } from "../crd-schema";
+import { cnpgSchema, objectStoreSchema } from "../crd-schema";
+import { pluginManifest } from "../plugin-manifest";
 import { isSecret, mockPassword, mockReport, record, Secret, unknown_, valueOf, type Recording } from "../recording";
 import { stackConfiguration, stacks, type StackName } from "../../local/stack-files";
-import { stackSettings } from "../../migration/commands/stack";
+import { stackSettings, stackValues } from "../../migration/commands/stack";
 import { sourceConnection } from "../../migration/engine/source";
+import { recoveringCluster, specOfStack } from "../../recovery/manifest";
+import { recoverySettings } from "../../recovery/settings";
 
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
 const sizeType = `${clusterType}Patch`;
 const poolerType = "kubernetes:postgresql.cnpg.io/v1:Pooler";
+const objectStoreType = "kubernetes:barmancloud.cnpg.io/v1:ObjectStore";
+const scheduledBackupType = "kubernetes:postgresql.cnpg.io/v1:ScheduledBackup";
 
 type Program = Recording<Awaited<ReturnType<typeof naytifePostgres>>>;
 
-function run(stack: StackName, options: { preview?: boolean; config?: Record<string, string> } = {}): Promise<Program> {
+async function run(
+  stack: StackName,
+  options: { preview?: boolean; config?: Record<string, string> } = {},
+): Promise<Program> {
   return record(naytifePostgres, {
     stack,
     preview: options.preview ?? false,
-    config: stackConfiguration(stack, options.config),
+    config: stackConfiguration(stack, { backupPluginManifest: await pluginManifest(), ...options.config }),
   });
 }
 
@@ -41,6 +49,10 @@ const table = {
     resources: { requests: { memory: "512Mi", cpu: "200m" }, limits: { memory: "512Mi", cpu: "500m" } },
     sharedBuffers: "64MB",
     effectiveCacheSize: "256MB",
+    backups: {
+      destinationPath: "s3://naytife-postgres-backups/local",
+      endpointURL: "http://naytife-postgres-store.naytife.svc:7070",
+    },
     safe: false,
   },
   staging: {
@@ -54,6 +66,10 @@ const table = {
     resources: { requests: { memory: "1Gi", cpu: "500m" }, limits: { memory: "1Gi", cpu: "500m" } },
     sharedBuffers: "128MB",
     effectiveCacheSize: "512MB",
+    backups: {
+      destinationPath: "s3://naytife-postgres-backups/staging",
+      endpointURL: "https://example.compat.objectstorage.us-phoenix-1.oraclecloud.com",
+    },
     safe: false,
   },
   production: {
@@ -67,6 +83,10 @@ const table = {
     resources: { requests: { memory: "2Gi", cpu: "500m" }, limits: { memory: "2Gi", cpu: "1" } },
     sharedBuffers: "256MB",
     effectiveCacheSize: "1GB",
+    backups: {
+      destinationPath: "s3://naytife-postgres-backups/production",
+      endpointURL: "https://example.compat.objectstorage.us-phoenix-1.oraclecloud.com",
+    },
     safe: true,
   },
 } as const;
@@ -280,10 +300,43 @@ describe.each(stacks)("%s", (stack) => {
     ["Cluster", "clusters", clusterType],
     ["Cluster in full size", "clusters", sizeType],
     ["Pooler", "poolers", poolerType],
+    ["ScheduledBackup", "scheduledbackups", scheduledBackupType],
   ])("has a %s that its definition knows every field of", async (_, plural, type) => {
     const check = await cnpgSchema(plural);
     const { inputs } = (await programOf(stack)).get(type);
     expect(check(inputs)).toEqual([]);
+  });
+
+  test("has the table's backups: where, how long, when, and a commit at most a minute away", async () => {
+    const program = await programOf(stack);
+    const store = program.get(objectStoreType);
+    expect((await objectStoreSchema())(store.inputs)).toEqual([]);
+    expect(store.inputs).toMatchObject({
+      metadata: { name: "naytife-postgres-backups", namespace: row.namespace },
+      spec: { retentionPolicy: "7d", configuration: row.backups },
+    });
+    expect(program.get(scheduledBackupType).inputs).toMatchObject({ spec: { schedule: "0 0 2 * * *" } });
+    const { spec } = program.get(clusterType).inputs as { spec: ClusterSpec };
+    expect(spec.postgresql.parameters.archive_timeout).toBe("45s");
+    expect(spec.plugins).toEqual([
+      {
+        name: "barman-cloud.cloudnative-pg.io",
+        isWALArchiver: true,
+        parameters: { barmanObjectName: "naytife-postgres-backups", serverName: "naytife-postgres" },
+      },
+    ]);
+    // The Cluster comes after what it names, the data after WAL has arrived, the first backup after the data.
+    const needs = (type: string, name?: string) => program.get(type, name).dependencies;
+    expect(needs("naytife:postgres:Cluster")).toContain(store.urn);
+    expect(needs("naytife:postgres:Archive")).toContain(
+      program.get("kubernetes:apps/v1:Deployment", "Deployment-barman-cloud").urn,
+    );
+    const check = program.get("command:local:Command", "archiving-command");
+    expect(needs("naytife:postgres:Migration")).toContain(check.urn);
+    expect(needs("naytife:postgres:BackupSchedule")).toContain(
+      program.get("command:local:Command", "migration-engine").urn,
+    );
+    expect(needs("naytife:postgres:Growth")).toContain(program.get(scheduledBackupType).urn);
   });
 
   test("tells the engine what `npm run migration` would read from the stack's file", async () => {
@@ -313,6 +366,7 @@ describe.each(stacks)("%s", (stack) => {
       databaseCredentialsSecretName: "cnpg-cluster-secret",
       databaseConnectionSecretName: "naytife-postgres-connection",
       databaseCaSecretName: "naytife-postgres-ca",
+      backupDestination: `s3://naytife-postgres-backups/${stack}`,
       migrationReport: mockReport,
       migrationTimeToSafe: mockReport, // The mocks' Command prints it, whatever it runs.
       readme: expect.stringContaining("# naytife-postgres") as unknown,
@@ -347,7 +401,39 @@ describe.each(stacks)("%s", (stack) => {
     const program = await programOf(stack);
     expect(program.get(clusterType).inputs).toMatchSnapshot("Cluster");
     expect(program.get(poolerType).inputs).toMatchSnapshot("Pooler");
+    expect(program.get(objectStoreType).inputs).toMatchSnapshot("ObjectStore");
+    expect(program.get(scheduledBackupType).inputs).toMatchSnapshot("ScheduledBackup");
   });
+});
+
+test("without backups there is neither plugin nor store, and the Cluster is as it was", async () => {
+  const { registrations, result } = await run("local", { config: { backupStore: "none" } });
+  const names = registrations.map(({ type, name }) => `${type} ${name}`);
+  expect(names.filter((name) => /barman|backup|bucket|archiv|store/i.test(name))).toEqual([]);
+  expect(result).not.toHaveProperty("backupDestination");
+  const { spec } = registrations.find(({ type }) => type === clusterType)?.inputs as { spec: ClusterSpec };
+  expect(spec).not.toHaveProperty("plugins");
+  expect(spec.postgresql.parameters).not.toHaveProperty("archive_timeout");
+});
+
+test("an existing store is taken as it is: its address and its Secret, and nothing is made", async () => {
+  const config = {
+    backupStore: "existing",
+    backupEndpointUrl: "https://s3.example.com",
+    backupCredentialsSecret: "mine",
+    backupPrefix: "shop",
+  };
+  const program = await run("local", { config });
+  expect(program.get(objectStoreType).inputs).toMatchObject({
+    spec: {
+      configuration: {
+        destinationPath: "s3://naytife-postgres-backups/shop",
+        endpointURL: "https://s3.example.com",
+        s3Credentials: { accessKeyId: { name: "mine", key: "ACCESS_KEY_ID" } },
+      },
+    },
+  });
+  expect(program.registrations.filter(({ name }) => /store$|bucket/.test(name))).toEqual([]);
 });
 
 test("does not care where it is started", async () => {
@@ -360,8 +446,8 @@ test("does not care where it is started", async () => {
   }
 });
 
-test("without a migration nothing is run, and no report is given", async () => {
-  const { registrations, result } = await run("local", { config: { migrationEnabled: "false" } });
+test("without a migration and without backups nothing is run, and no report is given", async () => {
+  const { registrations, result } = await run("local", { config: { migrationEnabled: "false", backupStore: "none" } });
   expect(registrations.filter(({ type }) => type.startsWith("command:"))).toEqual([]);
   expect(result).not.toHaveProperty("migrationReport");
   expect(result).not.toHaveProperty("migrationTimeToSafe");
@@ -389,6 +475,37 @@ test("after a rollback applications are told of the old database, when the engin
   const size = program.get("kubernetes:postgresql.cnpg.io/v1:ClusterPatch");
   expect(program.get("naytife:postgres:Growth").dependencies).toContain(engine.urn);
   expect(registrations.find(({ urn }) => urn === secret.parent)?.dependencies).toContain(size.urn);
+});
+
+test("after a recovery the stack means the recovered Cluster everywhere, as `npm run recover` made it", async () => {
+  const program = await run("production", {
+    config: { clusterName: "naytife-postgres-r1", recoverFrom: "naytife-postgres" },
+  });
+  const cluster = program.get(clusterType, "naytife-postgres-r1");
+  const { spec } = cluster.inputs as { spec: ClusterSpec };
+  expect((await cnpgSchema("clusters"))(cluster.inputs)).toEqual([]);
+  expect(cluster.inputs).toMatchObject({ metadata: { name: "naytife-postgres-r1" } });
+  const { values, stack } = recoverySettings(
+    await stackValues({ stack: "production", name: "", config: { clusterName: "naytife-postgres-r1" } }),
+  );
+  const made = recoveringCluster({
+    name: "naytife-postgres-r1",
+    namespace: values.namespace,
+    spec: specOfStack(values, stack.target.secretName),
+    source: { objectStore: "naytife-postgres-backups", serverName: "naytife-postgres" },
+    database: { database: values.databaseName, owner: values.databaseUser, secret: stack.target.secretName },
+    annotations: {},
+  });
+  expect(made.spec).toMatchObject({
+    bootstrap: spec.bootstrap,
+    externalClusters: spec.externalClusters,
+    plugins: spec.plugins,
+  });
+  expect(program.get(poolerType).inputs).toMatchObject({ spec: { cluster: { name: "naytife-postgres-r1" } } });
+  expect(program.get(scheduledBackupType).inputs).toMatchObject({ spec: { cluster: { name: "naytife-postgres-r1" } } });
+  expect(program.get(sizeType).inputs).toMatchObject({ metadata: { name: "naytife-postgres-r1" } });
+  expect(await valueOf(program.result.databaseDirectHost)).toBe("naytife-postgres-r1-rw.naytife-production.svc");
+  expect(program.result.databaseCaSecretName).toBe("naytife-postgres-r1-ca");
 });
 
 test("a wrong value stops it before anything is registered", async () => {
