@@ -18,6 +18,8 @@ STARTED=$(date +%s)
 LATEST=$((STARTED + TIME_LIMIT * 9 / 10))
 CHILD=
 WATCHER=
+# Whether the throw-away Cluster is this drill's to remove: not while another drill runs.
+ALONE=
 mkdir -p "$WORK"
 umask 077
 exec 2> >(redact | tee -a "$WORK/stderr")
@@ -63,7 +65,7 @@ on_exit() {
     printf '{"phase":"%s","event":"failed","text":%s,"untouched":%s,"next":%s}\n' "$PHASE" "$(json_string "$reason")" \
       "$(json_string "A drill only reads the database. What it restored is removed.")" "$(json_string "$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run \`npm run drill\`.")")"
   fi
-  remove_copy
+  if [[ -n $ALONE ]]; then remove_copy; fi
   report "$reason" || status=1
   exit "$status"
 }
@@ -74,6 +76,7 @@ open_services
 begin prepare
 reach_primary
 alone
+ALONE=yes
 sweep
 find_backup
 sql primary -v drill="$DRILL" -f "$SCRIPTS/begin.sql"
