@@ -107,8 +107,7 @@ async function follow(
           const event = parseEvent(text);
           const line = event === undefined ? text : narrator.line(event, Date.parse(time));
           if (line !== undefined) say(line);
-          // Why it failed is the report's to say.
-          if (event?.event === "failed") say(`failed. Next: ${event.next ?? ""}`);
+          if (event?.event === "failed") say(`failed: ${event.text ?? ""}\n  Next: ${event.next ?? ""}`);
         });
       } catch {
         // The log is asked again below, from where it broke off.
@@ -143,8 +142,8 @@ async function readReport(kubernetes: Kubernetes, namespace: string, drill: stri
   const report = text === "" ? undefined : (JSON.parse(text) as DrillReport);
   if (report?.drill !== drill) {
     throw new DrillFailure(
-      `the drill ${drill} was killed before it wrote its report`,
-      "Look at what its pod says, if it is still there, and run `npm run drill` again.",
+      `the drill ${drill} left no report: it was killed, or could not begin`,
+      "What it said stands above. Run `npm run drill` again.",
     );
   }
   const key = secret?.data?.key;

@@ -11,7 +11,7 @@ alone() {
   while IFS=$'\t' read -r name state; do
     if [[ $name != "$POD" && $state != Succeeded && $state != Failed ]]; then others+=" $name"; fi
   done < <(api GET "$CORE/pods?labelSelector=naytife.com/drill%3Drun" /items /metadata/name /status/phase)
-  [[ -z $others ]] || fail "another drill is under way:$others" "Wait for it: kubectl -n $NAMESPACE logs -f${others%% *}"
+  [[ -z $others ]] || fail "another drill is under way:$others" "Wait for it: kubectl -n $NAMESPACE logs -f ${others##* }"
 }
 
 # remove_copy: the throw-away Cluster, if there is one.

@@ -18,7 +18,7 @@ STARTED=$(date +%s)
 LATEST=$((STARTED + TIME_LIMIT * 9 / 10))
 CHILD=
 WATCHER=
-# Whether the throw-away Cluster is this drill's to remove: not while another drill runs.
+# Whether the throw-away Cluster and the report are this drill's: not while another drill runs.
 ALONE=
 mkdir -p "$WORK"
 umask 077
@@ -65,8 +65,10 @@ on_exit() {
     printf '{"phase":"%s","event":"failed","text":%s,"untouched":%s,"next":%s}\n' "$PHASE" "$(json_string "$reason")" \
       "$(json_string "A drill only reads the database. What it restored is removed.")" "$(json_string "$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run \`npm run drill\`.")")"
   fi
-  if [[ -n $ALONE ]]; then remove_copy; fi
-  report "$reason" || status=1
+  if [[ -n $ALONE ]]; then
+    remove_copy
+    report "$reason" || status=1
+  fi
   exit "$status"
 }
 trap on_exit EXIT
@@ -74,9 +76,9 @@ trap 'fail "the drill was ended from outside in phase $PHASE (its pod was asked 
 
 open_services
 begin prepare
-reach_primary
 alone
 ALONE=yes
+reach_primary
 sweep
 find_backup
 sql primary -v drill="$DRILL" -f "$SCRIPTS/begin.sql"

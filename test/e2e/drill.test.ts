@@ -192,6 +192,6 @@ test("a drill that is killed leaves nothing, and says so", async () => {
   });
   expect(pod).toBe("asked");
   expect(outcome.code).toBe(1);
-  expect(outcome.errors).toMatch(/was killed before it wrote its report/);
+  expect(outcome.errors).toMatch(/left no report: it was killed/);
   await gone();
 });
