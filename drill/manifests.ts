@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import type * as kubernetes from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterSpec } from "../components/cluster";
 import { recoveryBootstrap, type RecoveredDatabase } from "../components/recovery-bootstrap";
@@ -101,8 +100,16 @@ export function throwAwayCluster(
   };
 }
 
+/** A rule of a Role. */
+interface Right {
+  apiGroups: string[];
+  resources: string[];
+  resourceNames?: string[];
+  verbs: string[];
+}
+
 /** What the drill may do in its namespace: with one Cluster and one ConfigMap whatever it needs, and else look. */
-export const rights: kubernetes.types.input.rbac.v1.PolicyRule[] = [
+export const rights: Right[] = [
   {
     apiGroups: ["postgresql.cnpg.io"],
     resources: ["clusters"],
