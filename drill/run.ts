@@ -52,21 +52,19 @@ export async function drillNow(settings: Settings, say: (line: string) => void):
 
 /** The Job that a CronJob's clock would make, made by hand, as `kubectl create job --from` does. Its name says when. */
 export function jobFrom(cronJob: V1CronJob, now: Date): V1Job {
-  const { jobTemplate } = cronJob.spec ?? {};
+  const { metadata: template, spec } = cronJob.spec?.jobTemplate ?? {};
   const { name = "", uid = "" } = cronJob.metadata ?? {};
+  const time = now.toISOString().replace(/[-:]|\.\d+/g, "");
   return {
     apiVersion: "batch/v1",
     kind: "Job",
     metadata: {
-      ...jobTemplate?.metadata,
-      name: `${name}-${now
-        .toISOString()
-        .replace(/[-:]|\.\d+/g, "")
-        .toLowerCase()}`,
-      annotations: { ...jobTemplate?.metadata?.annotations, "cronjob.kubernetes.io/instantiate": "manual" },
+      name: `${name}-${time.toLowerCase()}`,
+      labels: { ...template?.labels },
+      annotations: { ...template?.annotations, "cronjob.kubernetes.io/instantiate": "manual" },
       ownerReferences: [{ apiVersion: "batch/v1", kind: "CronJob", name, uid, controller: true }],
     },
-    ...(jobTemplate?.spec === undefined ? {} : { spec: jobTemplate.spec }),
+    ...(spec === undefined ? {} : { spec }),
   };
 }
 

@@ -63,7 +63,7 @@ describe("what runs", () => {
   });
 
   test("secrets come by reference", () => {
-    const environment = cronJobSpec(drill).jobTemplate.spec?.template.spec?.containers[0]?.env ?? [];
+    const environment = cronJobSpec(drill).jobTemplate.spec.template.spec.containers[0]?.env ?? [];
     const secret = environment.filter(({ name }) => /PASSWORD|KEY/.test(name));
     expect(secret).toHaveLength(3);
     for (const one of secret) {
