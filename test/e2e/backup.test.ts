@@ -146,9 +146,9 @@ test(
     WHERE lsn >= ('0/0'::pg_lsn + ('x' || substr(last_archived_wal, 9, 8))::bit(32)::bigint * 4294967296
       + (('x' || substr(last_archived_wal, 17, 8))::bit(32)::bigint + 1) * 16777216)`;
     const ages: number[] = [];
-    let ended = false;
-    void writing.finally(() => (ended = true));
-    while (!ended) {
+    const writer: { ended: boolean } = { ended: false };
+    void writing.finally(() => (writer.ended = true));
+    while (!writer.ended) {
       ages.push(Number(await sql(age)));
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
@@ -258,7 +258,7 @@ test("no key of the store, nor of a certificate, stands in the state, in a log, 
     }
   }
   expect(keys).toHaveLength(8);
-  const { deployment } = await stack.exportStack();
+  const { deployment } = (await stack.exportStack()) as { deployment: unknown };
   const pods = await kubectl(cluster, ["get", "pods", "-A", "-o", "json"]);
   const events = await kubectl(cluster, ["get", "events", "-A", "-o", "json"]);
   const logs = [

@@ -1,6 +1,5 @@
 /** The migration on a real cluster: refusals before anything changed, kills in the middle, a writer beside it, once and never twice. */
 import { spawn } from "node:child_process";
-import * as fs from "node:fs";
 import * as path from "node:path";
 import { sharedCluster } from "./cluster";
 import { bringUpLegacy, connectionSecret, takeDownLegacy } from "../../local/legacy/legacy";
@@ -9,7 +8,7 @@ import { missing, startWriter, stopWriter } from "../../local/legacy/writer";
 import type { Settings } from "../../migration/engine/settings";
 import type { MigrationReport } from "../../migration/migration";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
-import { legacyImage, settingsOf } from "./migration-fixture";
+import { jobPods, killJob, legacyImage, settingsOf } from "./migration-fixture";
 
 const namespace = `migration-${Date.now().toString(36)}`;
 const storageClass = `${namespace}-local-path`;
@@ -62,39 +61,11 @@ function engine(
   });
 }
 
-async function jobPods(): Promise<string[]> {
-  const labelSelector = "batch.kubernetes.io/job-name=naytife-postgres-migration";
-  const { items } = await connect(legacyTarget()).core.listNamespacedPod({ namespace, labelSelector });
-  return items.map(({ metadata }) => metadata?.name ?? "");
-}
-
 /** Kills the Job's pod, by the API itself: starting a program would take longer than a phase. */
 async function killPod(): Promise<void> {
   const { core } = connect(legacyTarget());
-  for (const name of await jobPods()) await core.deleteNamespacedPod({ name, namespace, gracePeriodSeconds: 0 });
-}
-
-/** Ends the Job's program as a lost node would, with no signal that it could answer: an embedded node's processes are this machine's. */
-async function killOutright(): Promise<void> {
-  const [pod = ""] = await jobPods();
-  const read = (id: string, file: string) => {
-    try {
-      return fs.readFileSync(`/proc/${id}/${file}`, "utf8").split("\0");
-    } catch {
-      return [];
-    }
-  };
-  const ours = fs
-    .readdirSync("/proc")
-    .filter((id) => /^\d+$/.test(id) && read(id, "environ").includes(`HOSTNAME=${pod}`))
-    .filter((id) => read(id, "cmdline")[1] === "/migration/migrate.sh");
-  expect(ours).not.toEqual([]);
-  for (const id of ours) {
-    try {
-      process.kill(Number(id), "SIGKILL");
-    } catch {
-      // The first of them took the others with it.
-    }
+  for (const { metadata } of await jobPods(legacyTarget())) {
+    await core.deleteNamespacedPod({ name: metadata?.name ?? "", namespace, gracePeriodSeconds: 0 });
   }
 }
 
@@ -281,7 +252,7 @@ async function killedWhere(from: string, lock: string, reached: string): Promise
     void kubectl(target, [...exec, "bash", "-c", hold], waitAndLock).catch(() => "");
     killed = until(reached, 60, async () =>
       (await primary(reached, "naytifedb_migration").catch(() => "")) === "t" ? true : undefined,
-    ).then(killOutright);
+    ).then(() => killJob(legacyTarget()));
   });
   await killed;
   expect(outcome.errors).toContain("ended from outside");

@@ -1,6 +1,4 @@
 /** The way back on a real cluster: two writers through the whole life of a migration, one to each database, and nothing that either was told is lost. */
-import * as fs from "node:fs";
-import { connect } from "../../local/legacy/cluster";
 import { connectionSecret } from "../../local/legacy/legacy";
 import { acknowledged, missing, startWriter, stopWriter, type Writer, type WriterLog } from "../../local/legacy/writer";
 import type { RollbackReport, Side } from "../../migration/engine/record";
@@ -9,6 +7,7 @@ import { connectionUrl } from "../../postgresql/connection-url";
 import { kubectl, until } from "./kubectl";
 import {
   applyPooler,
+  killJob,
   legacyImage,
   migrationFixture,
   type MigrationFixture,
@@ -54,42 +53,13 @@ function command(args: readonly string[], onLine?: (line: string) => void): Prom
   return heard(runProgram(all, { XDG_CACHE_HOME: process.env.XDG_CACHE_HOME }, onLine));
 }
 
-/** Which run of the migration a process of this machine belongs to, if any. */
-function runOf(id: string): string | undefined {
-  try {
-    return /(?:^|\0)RUN=([^\0]+)/.exec(fs.readFileSync(`/proc/${id}/environ`, "utf8"))?.[1];
-  } catch {
-    // It has ended meanwhile.
-    return undefined;
-  }
-}
-
-/** Kills everything in the Job's container at one blow. By its processes on this machine: the API asks politely first. */
-async function killJob(): Promise<void> {
-  const { batch } = connect(legacyTarget());
-  const job = await batch.readNamespacedJob({ name: "naytife-postgres-migration", namespace: fixture.namespace });
-  const run = job.spec?.template.spec?.containers[0]?.env?.find(({ name }) => name === "RUN")?.value;
-  const processes = fs.readdirSync("/proc").filter((entry) => /^[0-9]+$/.test(entry) && runOf(entry) === run);
-  if (run === undefined || processes.length === 0) throw new Error("the Job has no process on this machine");
-  const ended = processes.filter((id) => {
-    try {
-      return process.kill(Number(id), "SIGKILL");
-    } catch (error) {
-      // One that the loss of another has ended meanwhile.
-      if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
-      throw error;
-    }
-  });
-  if (ended.length === 0) throw new Error("the Job had ended before it could be killed");
-}
-
 /** Kills the Job, `after` milliseconds from the first line that matches. */
 function killJobAt(pattern: RegExp, after: number): { onLine: (line: string) => void; killed: () => Promise<void> } {
   let kill: Promise<void> | undefined;
   return {
     onLine: (line) => {
       if (kill === undefined && pattern.test(line)) {
-        kill = new Promise((resolve) => setTimeout(resolve, after)).then(killJob);
+        kill = new Promise((resolve) => setTimeout(resolve, after)).then(() => killJob(legacyTarget()));
       }
     },
     killed: () => kill ?? Promise.reject(new Error(`it was never said: ${pattern.source}`)),

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import * as kubernetes from "@pulumi/kubernetes";
@@ -10,7 +10,7 @@ import { OciBucket } from "../../components/oci-bucket";
 import { cacheDirectory } from "../../local/cache";
 import { commonPlugins } from "../../local/engine/plugins";
 import { preview } from "../../local/engine/preview";
-import { moduleDirectory, tool } from "../../local/toolchain/toolchain";
+import { tool } from "../../local/toolchain/toolchain";
 import { EngineRun } from "./engine-run";
 import { S3 } from "./stand-ins/oci/s3";
 
@@ -19,7 +19,6 @@ jest.setTimeout(120_000);
 const directory = mkdtempSync(join(tmpdir(), "naytife-oci-"));
 const ambient = { ...process.env };
 let gateway: ChildProcess;
-let pluginManifest: string;
 let url: string;
 let store: S3;
 let engine: EngineRun;
@@ -40,7 +39,6 @@ function withCredentials(): void {
 
 beforeAll(async () => {
   engine = await EngineRun.open([...commonPlugins, "oci"]);
-  pluginManifest = join(await moduleDirectory("plugin-barman-cloud"), "manifest.yaml");
   const port = await freePort();
   const [root, versions] = ["objects", "versions"].map((name) => join(directory, name)) as [string, string];
   for (const path of [root, versions]) mkdirSync(path);
@@ -53,8 +51,9 @@ beforeAll(async () => {
   store = new S3(url, "us-phoenix-1");
   while ((await store.hasBucket("none").catch(() => undefined)) === undefined) await setTimeout(100);
   process.env.KUBECONFIG = join(directory, "no-kubeconfig");
-  // The tools are where they were, whatever HOME is.
+  // The tools, and the modules of Go, are where they were, whatever HOME is.
   process.env.NAYTIFE_CACHE = cacheDirectory();
+  process.env.GOPATH ??= join(homedir(), "go");
 });
 
 afterAll(() => {
@@ -124,7 +123,7 @@ test("a bucket is made, and its lifecycle rules once their permission has reache
   expect(run.operations).toMatchObject(everything("create"));
   // The stand-in refused them at first.
   expect(run.log).toMatch(/backups-lifecycle.*\n?.*retrying create due to on-error hook/);
-  expect(run.outputs).toMatchObject({
+  expect(await engine.outputs()).toMatchObject({
     destinationPath: "s3://backups/tests",
     endpointUrl: "https://axexample.compat.objectstorage.us-phoenix-1.oraclecloud.com",
   });
@@ -182,7 +181,6 @@ test("the preview of production has OCI's resources, without a cluster and witho
   const { resources: previewed } = await preview({
     stack: "production",
     stateDirectory: join(directory, "state"),
-    config: { backupPluginManifest: pluginManifest },
   });
   const names = previewed.filter(({ type }) => type.startsWith("oci:")).map(({ name }) => name);
   expect(names.sort()).toEqual(resources.map((name) => name.replace("backups-", "bucket-")));

@@ -76,8 +76,8 @@ function handshake(server: string, client: string): Promise<string> {
         ca: trusted.server.certificate,
       });
       let text = "";
-      socket.on("data", (chunk) => (text += chunk.toString()));
-      socket.on("error", (error) => {
+      socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      socket.on("error", (error: Error) => {
         listener.close();
         reject(error);
       });
