@@ -46,8 +46,6 @@ function recover(...args: string[]): Promise<Outcome> {
   return runProgram(["recovery/main.ts", ...args, "--name", name, ...config], {});
 }
 
-const figures: string[] = [];
-
 /** Recovers, and says how long it took. */
 async function recovered(what: string, ...args: string[]): Promise<RecoveryReport> {
   const { code, output, errors } = await recover(...args, "--json");
@@ -55,7 +53,7 @@ async function recovered(what: string, ...args: string[]): Promise<RecoveryRepor
   const report = JSON.parse(output) as RecoveryReport;
   expect(report.checks.filter(({ passed }) => !passed)).toEqual([]);
   expect(output + errors).not.toContain(await password());
-  figures.push(`${what}: ${JSON.stringify(report.seconds)}, ${report.segments} segments`);
+  process.stderr.write(`${what}: ${JSON.stringify(report.seconds)}, ${report.segments} segments\n`);
   return report;
 }
 
@@ -93,7 +91,6 @@ beforeAll(async () => {
 }, 10 * minutes);
 
 afterAll(async () => {
-  process.stderr.write(`${figures.join("\n")}\n`);
   rmSync(scratch, { recursive: true, force: true });
   await down({ name });
 }, 2 * minutes);
