@@ -49,7 +49,7 @@ export async function untilArchiving(
     if (cause?.lasts === true || seconds > deadline) {
       throw new BackupFailure(
         cause?.what ?? `WAL segment ${segment} was not archived within ${deadline} s`,
-        `The database runs and keeps its WAL; nothing was written to the store${cause === undefined ? " that is known of" : ""}, and no data was moved.`,
+        "The database runs and keeps its WAL. No data was moved.",
         cause?.next ??
           "Look at the sidecar: kubectl logs <primary> -c plugin-barman-cloud. Then run `pulumi up` again.",
       );

@@ -136,7 +136,7 @@ test(
       "CREATE TABLE load (id bigserial PRIMARY KEY, at timestamptz DEFAULT clock_timestamp(), lsn pg_lsn DEFAULT pg_current_wal_insert_lsn(), text text)",
     );
     const writing = sql(`DO $$ BEGIN
-    FOR i IN 1..140 LOOP
+    FOR i IN 1..110 LOOP
       INSERT INTO load (text) SELECT md5(random()::text) FROM generate_series(1, 20);
       COMMIT;
       PERFORM pg_sleep(0.5);

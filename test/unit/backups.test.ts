@@ -74,7 +74,7 @@ describe("the ObjectStore", () => {
   test("says nothing of a compression where there is none", () => {
     const { wal, data } = objectStoreSpec({ ...archive, compression: "none", walCompression: "none" }).configuration;
     expect(wal).toEqual({ maxParallel: 4 });
-    expect(data).toEqual({ jobs: 2 });
+    expect(data).toEqual({ jobs: 2, immediateCheckpoint: true });
   });
 
   test("goes before the Cluster that archives to it, by the plan's Secret and under its own name", async () => {
