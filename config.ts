@@ -6,6 +6,7 @@ import { memorySize } from "./postgresql/memory-size";
 import { parametersWithKeys, sharedBuffersFor } from "./postgresql/parameters";
 import { quantity } from "./postgresql/quantity";
 import { isSchedule } from "./postgresql/schedule";
+import { targetTime } from "./recovery/target-time";
 
 /** What one key takes: how its text is read, and the words that tell a person what is allowed. */
 interface Rule<Value> {
@@ -82,6 +83,9 @@ const rules = {
   operatorImage: image,
   operatorManifest: text(/^(?!http:\/\/).*$/, "a path, an https URL, or empty"),
   operatorManifestSha256: text(/^([0-9a-f]{64})?$/, "64 hexadecimal digits in lower case, or empty"),
+
+  // The operator adds suffixes to it (api/v1/cluster_types.go).
+  clusterName: text(/^[a-z]([-a-z0-9]{0,48}[a-z0-9])?$/, "a DNS label of up to 50 characters, e.g. naytife-postgres"),
 
   storageClass: oneOf("cnpg-local-storage", "cnpg-oci-storage"),
   storageSize: bytes,
@@ -208,6 +212,24 @@ const rules = {
   alertMigrationHours: integer(1, 336),
   alertQueryMilliseconds: integer(1, 60_000),
   alertAvailabilityPercent: text(/^(9\d(\.\d+)?)$/, "a percentage from 90 to less than 100, e.g. 99.9"),
+
+  drill: boolean(),
+  drillSchedule: textThat("the five fields of cron, e.g. 0 23 * * 0", (value) => isSchedule(`0 ${value}`)),
+  drillStartingDeadlineMinutes: integer(1, 1440),
+  drillDeadlineMinutes: integer(5, 1440),
+  drillKeepMinutes: integer(0, 10_080),
+  drillHashLimit: bytes,
+  drillRecoveryTime: integer(10, 86_400),
+  drillMemory: bytes,
+  drillCpuRequest: cpu,
+
+  recoverFrom: text(/^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$/, "a DNS label, or empty"),
+  recoverAt: textThat(
+    "date, time and zone, e.g. 2026-11-21T22:03:10Z, or empty",
+    (value) => value === "" || "instant" in targetTime(value, "UTC"),
+  ),
+  recoveryDeadline: integer(1, 10_080),
+  recoveryWait: integer(10, 3600),
 
   protect: boolean(),
   retainOnDelete: boolean(),
@@ -432,6 +454,26 @@ const crossRules: readonly CrossRule[] = [
     allowed: () => "a request of at most the limit",
     holds: ({ backupSidecarCpuRequest, backupSidecarCpuLimit }) =>
       atMost(backupSidecarCpuRequest, backupSidecarCpuLimit),
+  },
+  {
+    keys: ["drillDeadlineMinutes", "drillRecoveryTime"],
+    allowed: () => "a deadline of more than drillRecoveryTime, else a slow recovery would be ended and not measured",
+    holds: ({ drillDeadlineMinutes, drillRecoveryTime }) => drillDeadlineMinutes * 60 > drillRecoveryTime,
+  },
+  {
+    keys: ["recoverFrom", "backupStore"],
+    allowed: () => "empty without an object store",
+    holds: ({ recoverFrom, backupStore }) => recoverFrom === "" || backupStore !== "none",
+  },
+  {
+    keys: ["recoverFrom", "clusterName", "backupServerName"],
+    allowed: () => "another archive than the Cluster's own, which must be empty when it begins",
+    holds: ({ recoverFrom, clusterName, backupServerName }) => recoverFrom !== (backupServerName || clusterName),
+  },
+  {
+    keys: ["recoverAt", "recoverFrom"],
+    allowed: () => "a time only together with recoverFrom",
+    holds: ({ recoverAt, recoverFrom }) => recoverAt === "" || recoverFrom !== "",
   },
   {
     keys: ["maxConnections", "reservedConnections", "poolerInstances", "poolerMaxDatabaseConnections"],

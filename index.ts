@@ -2,7 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import { ArchivingCheck } from "./backup/archiving-check";
-import { Archive, archiveTimeout, BackupSchedule } from "./components/backups";
+import { clusterDescription } from "./cluster-description";
+import { Archive, BackupSchedule } from "./components/backups";
 import { BarmanPlugin } from "./components/barman-plugin";
 import { backupBucket } from "./components/bucket";
 import { Cluster, clusterSize } from "./components/cluster";
@@ -11,18 +12,21 @@ import { Credentials } from "./components/credentials";
 import { kubernetesProvider } from "./components/kubernetes-provider";
 import { readManifest } from "./components/manifest";
 import { Monitoring, MonitoringTargets } from "./components/monitoring";
-import { names } from "./components/names";
+import { caSecret } from "./components/names";
 import { Namespace } from "./components/namespace";
 import { Operator } from "./components/operator";
 import { Pooler } from "./components/pooler";
 import { Storage } from "./components/storage";
 import { backupPluginManifest, loadConfig, operatorManifest } from "./config";
+import { RestoreDrill } from "./drill/drill";
+import { drillNames, metricsKey } from "./drill/names";
+import { drillDescription } from "./drill/settings";
 import { Growth } from "./migration/growth";
 import { Migration } from "./migration/migration";
 import { migrationSettings } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
 import { monitoringSettings } from "./monitoring/configuration";
-import { postgresqlParameters } from "./postgresql/parameters";
+import { recoverySource } from "./recovery/settings";
 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
 async function naytifePostgres(): Promise<pulumi.Inputs> {
@@ -55,7 +59,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     { namespace: namespace.name, storageClass: storage.storageClass },
     { provider },
   );
-  const serverName = config.backupServerName || names.cluster;
+  const serverName = config.backupServerName || config.clusterName;
   const plugin =
     pluginManifest === undefined
       ? undefined
@@ -97,7 +101,11 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
           },
           { provider, dependsOn: [plugin] },
         );
-  const watched = monitoringSettings(config, { backups: archive !== undefined, drillCronJob: undefined });
+  const drills = archive !== undefined && config.drill;
+  const watched = monitoringSettings(config, {
+    backups: archive !== undefined,
+    drillCronJob: drills ? drillNames.drill : undefined,
+  });
   const targets = config.monitoringEnabled
     ? new MonitoringTargets(
         "monitoring-targets",
@@ -113,36 +121,18 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
   const cluster = new Cluster(
     "cluster",
     {
+      ...clusterDescription(config),
+      name: config.clusterName,
       namespace: namespace.name,
-      namespaceName,
-      instances: config.instances,
-      image: config.postgresImage,
       storageClass: storage.storageClass,
-      storageSize: config.storageSize,
-      memory: config.memory,
-      cpuRequest: config.cpuRequest,
-      cpuLimit: config.cpuLimit,
-      synchronousReplicas: config.synchronousReplicas,
-      dataDurability: config.dataDurability,
-      podAntiAffinity: config.podAntiAffinity,
-      switchoverDelay: config.switchoverDelay,
-      stopDelay: config.stopDelay,
-      smartShutdownTimeout: config.smartShutdownTimeout,
-      databaseName: config.databaseName,
-      databaseUser: config.databaseUser,
       credentialsSecret: credentials.secretName,
-      schemas: config.databaseSchemas,
-      searchPath: config.databaseSearchPath,
-      localeProvider: config.localeProvider,
-      locale: config.locale,
-      parameters: {
-        ...postgresqlParameters(config),
-        ...(archive === undefined
-          ? {}
-          : { archive_timeout: archiveTimeout(config.backupRecoveryPoint, config.backupUploadAllowance) }),
-      },
       archive: archive?.plugin,
-      ...(targets === undefined ? {} : { customQueries: [targets.queries], metricsTls: config.monitoringTls }),
+      recovery: recoverySource(config),
+      customQueries: [
+        ...(targets === undefined ? [] : [targets.queries]),
+        ...(drills ? [{ name: drillNames.metrics, key: metricsKey }] : []),
+      ],
+      metricsTls: targets !== undefined && config.monitoringTls,
       // Loaded as a lone instance: replicas would only take part in the work.
       growsLater: config.migrationEnabled || config.migrationPlanned,
       protect,
@@ -231,6 +221,21 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
           },
           { provider, dependsOn: [migration, ...(schedule === undefined ? [] : [schedule])] },
         );
+  if (archive !== undefined && config.drill) {
+    new RestoreDrill(
+      "restore-drill",
+      {
+        ...drillDescription(config),
+        namespaceName: namespace.name,
+        clusterName: cluster.name,
+        clusterSpec: cluster.spec,
+        archive: { objectStore: archive.plugin.parameters.barmanObjectName, serverName },
+        owner: config.databaseUser,
+        credentialsSecret: credentials.secretName,
+      },
+      { provider, dependsOn: [cluster, ...(migration === undefined ? [] : [migration])] },
+    );
+  }
   const inUse =
     config.activeDatabase === "source"
       ? sourceConnection(settings, { provider })
@@ -267,8 +272,8 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     databaseNamespace: namespace.name,
     databaseCredentialsSecretName: credentials.secretName,
     databaseConnectionSecretName: connection.secretName,
-    databaseCaSecretName: names.caSecret,
     ...(bucket === undefined ? {} : { backupDestination: bucket.destinationPath }),
+    databaseCaSecretName: caSecret(config.clusterName),
     ...(migration === undefined ? {} : { migrationReport: migration.report }),
     ...(growth === undefined ? {} : { migrationTimeToSafe: growth.timeToSafe }),
     readme: fs.readFileSync(path.join(__dirname, "Pulumi.README.md"), "utf8"),

@@ -2,7 +2,8 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { quoteIdentifier } from "../postgresql/identifier";
 import type { ArchivePlugin } from "./backups";
-import { names, postgresPort, serviceHost, serviceNames } from "./names";
+import { names, postgresPort, readWriteService, serviceHost, serviceNames } from "./names";
+import { type RecoveryBootstrap, recoveryBootstrap, type RecoverySource } from "./recovery-bootstrap";
 import { retryWhileWebhookIsAway } from "./webhook-retry";
 
 /** The fields of `spec` of postgresql.cnpg.io/v1 Cluster that we set; api/v1/cluster_types.go has them all. */
@@ -18,21 +19,8 @@ export interface ClusterSpec {
   stopDelay: number;
   /** Seconds. */
   smartShutdownTimeout: number;
-  bootstrap: {
-    initdb: {
-      database: string;
-      owner: string;
-      secret: { name: pulumi.Input<string> };
-      encoding: "UTF8";
-      localeProvider: LocaleProvider;
-      builtinLocale?: string;
-      icuLocale?: string;
-      localeCollate?: string;
-      localeCType?: string;
-      dataChecksums: boolean;
-      postInitApplicationSQL: string[];
-    };
-  };
+  bootstrap: { initdb: InitDb } | RecoveryBootstrap["bootstrap"];
+  externalClusters?: RecoveryBootstrap["externalClusters"];
   postgresql: {
     parameters: Record<string, string>;
     pg_hba: string[];
@@ -54,6 +42,21 @@ export interface ClusterSpec {
     customQueriesConfigMap?: { name: pulumi.Input<string>; key: string }[];
     tls?: { enabled: true };
   };
+}
+
+/** An empty database. */
+export interface InitDb {
+  database: string;
+  owner: string;
+  secret: { name: pulumi.Input<string> };
+  encoding: "UTF8";
+  localeProvider: LocaleProvider;
+  builtinLocale?: string;
+  icuLocale?: string;
+  localeCollate?: string;
+  localeCType?: string;
+  dataChecksums: boolean;
+  postInitApplicationSQL: string[];
 }
 
 /** How many replicas must confirm a commit. */
@@ -118,6 +121,8 @@ export interface ClusterDescription {
   readonly parameters: Record<string, string>;
   /** Where WAL and base backups go; undefined: nowhere. */
   readonly archive: ArchivePlugin | undefined;
+  /** What a new Cluster begins with. undefined: an empty database. One that exists is left as it is. */
+  readonly recovery: RecoverySource | undefined;
   /** What the instances' exporters ask beyond the operator's own queries: ConfigMaps of the namespace. */
   readonly customQueries?: readonly { readonly name: pulumi.Input<string>; readonly key: string }[];
   /** The exporters serve their metrics over TLS. Changing it restarts every instance. */
@@ -150,17 +155,13 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
     switchoverDelay: cluster.switchoverDelay,
     stopDelay: cluster.stopDelay,
     smartShutdownTimeout: cluster.smartShutdownTimeout,
-    bootstrap: {
-      initdb: {
-        database: cluster.databaseName,
-        owner: cluster.databaseUser,
-        secret: { name: cluster.credentialsSecret },
-        encoding: "UTF8",
-        ...localeFields(cluster.localeProvider, cluster.locale),
-        dataChecksums: true,
-        postInitApplicationSQL: bootstrapStatements(cluster),
-      },
-    },
+    ...(cluster.recovery === undefined
+      ? { bootstrap: { initdb: emptyDatabase(cluster) } }
+      : recoveryBootstrap(cluster.recovery, {
+          database: cluster.databaseName,
+          owner: cluster.databaseUser,
+          secret: cluster.credentialsSecret,
+        })),
     postgresql: {
       parameters: cluster.parameters,
       // The operator's own rules come before: local sockets, and certificates over TLS for replicas and pooler. Its last
@@ -185,6 +186,18 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
     certificates: { serverAltDNSNames: serviceNames(names.pooler, cluster.namespaceName) },
     ...(cluster.archive === undefined ? {} : { plugins: [cluster.archive] }),
     ...monitoringFields(cluster),
+  };
+}
+
+function emptyDatabase(cluster: ClusterDescription): InitDb {
+  return {
+    database: cluster.databaseName,
+    owner: cluster.databaseUser,
+    secret: { name: cluster.credentialsSecret },
+    encoding: "UTF8",
+    ...localeFields(cluster.localeProvider, cluster.locale),
+    dataChecksums: true,
+    postInitApplicationSQL: bootstrapStatements(cluster),
   };
 }
 
@@ -220,10 +233,7 @@ export function bootstrapStatements({
 function localeFields(
   provider: LocaleProvider,
   locale: string,
-): Pick<
-  ClusterSpec["bootstrap"]["initdb"],
-  "localeProvider" | "builtinLocale" | "icuLocale" | "localeCollate" | "localeCType"
-> {
+): Pick<InitDb, "localeProvider" | "builtinLocale" | "icuLocale" | "localeCollate" | "localeCType"> {
   switch (provider) {
     case "builtin":
       // The libc ctype, C by the operator's default, is what text search parses words by.
@@ -245,6 +255,8 @@ function sizeFields({ synchronousReplicas }: ClusterDescription): string[] {
 
 /** Arguments of {@link Cluster}. */
 export interface ClusterArgs extends ClusterDescription {
+  /** Name of the Cluster. */
+  readonly name: string;
   readonly namespace: pulumi.Input<string>;
   /** A new cluster begins with one instance, for {@link Growth} to make it the full size. One that exists keeps the size that it has. */
   readonly growsLater: boolean;
@@ -263,16 +275,19 @@ export class Cluster extends pulumi.ComponentResource {
   /** Host name of the current primary. */
   readonly host: pulumi.Output<string>;
   readonly port = postgresPort;
+  /** What it is like. */
+  readonly spec: ClusterSpec;
 
   constructor(name: string, args: ClusterArgs, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:Cluster", name, {}, options);
+    this.spec = clusterSpec(args);
     const cluster = new kubernetes.apiextensions.CustomResource(
-      names.cluster,
+      args.name,
       {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "Cluster",
         metadata: {
-          name: names.cluster,
+          name: args.name,
           namespace: args.namespace,
           annotations: {
             // Ready can be stale just after an update; the number of instances cannot.
@@ -282,7 +297,7 @@ export class Cluster extends pulumi.ComponentResource {
             ]),
           },
         },
-        spec: clusterSpec(args),
+        spec: this.spec,
       },
       {
         parent: this,
@@ -296,7 +311,7 @@ export class Cluster extends pulumi.ComponentResource {
     );
     this.name = cluster.metadata.name;
     this.uid = cluster.metadata.uid;
-    this.host = cluster.metadata.apply(() => serviceHost(names.readWriteService, args.namespaceName));
+    this.host = cluster.metadata.apply(() => serviceHost(readWriteService(args.name), args.namespaceName));
     this.registerOutputs({ name: this.name, host: this.host, port: this.port });
   }
 }

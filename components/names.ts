@@ -4,13 +4,8 @@
  */
 export const names = {
   operatorNamespace: "cnpg-system",
-  cluster: "naytife-postgres",
   /** Also the pooler's Service: the operator adds no suffix. */
   pooler: "naytife-postgres-pooler",
-  /** Made by the operator: always the current primary. */
-  readWriteService: "naytife-postgres-rw",
-  /** Made by the operator: the certificate authority that clients verify the servers with, key ca.crt. */
-  caSecret: "naytife-postgres-ca",
   credentialsSecret: "cnpg-cluster-secret",
   connectionSecret: "naytife-postgres-connection",
   /** Keys ACCESS_KEY_ID and ACCESS_SECRET_KEY of the backups' bucket. */
@@ -23,6 +18,16 @@ export const names = {
   /** ConfigMap of what the instances' exporters ask beyond the operator's own queries. */
   queriesConfigMap: "naytife-postgres-queries",
 } as const;
+
+/** The operator's Service of a Cluster that always leads to the current primary. */
+export function readWriteService(cluster: string): string {
+  return `${cluster}-rw`;
+}
+
+/** The operator's Secret of a Cluster with the certificate authority that clients verify its servers with, key ca.crt. */
+export function caSecret(cluster: string): string {
+  return `${cluster}-ca`;
+}
 
 /** Port of every PostgreSQL and PgBouncer Service. */
 export const postgresPort = 5432;

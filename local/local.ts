@@ -2,7 +2,6 @@
 import type { OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { names } from "../components/names";
 import { validate, type Values } from "../config";
 import type { TimeToSafe } from "../migration/engine/settle";
 import type { MigrationReport } from "../migration/migration";
@@ -61,7 +60,7 @@ async function main(): Promise<void> {
     return;
   }
   const settings = Object.fromEntries(values.config.map(setting));
-  const { namespace, storageClass, migrationMode, backupServerName } = checkedConfiguration(settings);
+  const { namespace, storageClass, migrationMode, backupServerName, clusterName } = checkedConfiguration(settings);
   const { context, kubeconfig = "" } = values;
   const ground =
     context === undefined
@@ -89,7 +88,7 @@ async function main(): Promise<void> {
   print(outputs, context === undefined || values["show-secrets"]);
   if (outputs.backupDestination !== undefined) {
     const target = { kubeconfig: ground.config.kubeconfig ?? "", context: ground.config.kubeContext ?? "", namespace };
-    process.stdout.write(`last backup = ${await lastBackup(target, backupServerName || names.cluster)}\n`);
+    process.stdout.write(`last backup = ${await lastBackup(target, backupServerName || clusterName)}\n`);
   }
   const command = await pulumiCommand(opened.stack);
   process.stdout.write(`\nPulumi on this stack:\n${command} stack output --stack local --show-secrets\n`);

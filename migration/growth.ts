@@ -4,7 +4,6 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { backupSpec, type BackupTarget } from "../components/backups";
 import type { ClusterSize } from "../components/cluster";
-import { names } from "../components/names";
 import { retryWhileWebhookIsAway } from "../components/webhook-retry";
 import { backupVariable, engineProgram, instancesVariable, type Settings, settingsVariable } from "./engine/settings";
 import type { TimeToSafe } from "./engine/settle";
@@ -12,7 +11,7 @@ import type { TimeToSafe } from "./engine/settle";
 /** Arguments of {@link Growth}. */
 export interface GrowthArgs {
   readonly namespace: pulumi.Input<string>;
-  /** Name of the Cluster, which leaves its size to this. */
+  /** The Cluster, which leaves its size to this, known once it is there. */
   readonly cluster: pulumi.Input<string>;
   readonly size: ClusterSize;
   /** What the migration was told. */
@@ -30,7 +29,7 @@ export class Growth extends pulumi.ComponentResource {
 
   constructor(name: string, args: GrowthArgs, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:Growth", name, {}, options);
-    const size = `${names.cluster}-size`;
+    const size = `${args.settings.target.cluster}-size`;
     this.size = new kubernetes.apiextensions.CustomResourcePatch(
       size,
       {

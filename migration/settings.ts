@@ -20,7 +20,7 @@ export function migrationSettings(config: Omit<Values, "databasePassword">): Set
       secretKey: config.migrationSourceSecretKey,
     },
     target: {
-      cluster: names.cluster,
+      cluster: config.clusterName,
       database: config.databaseName,
       owner: config.databaseUser,
       secretName: names.credentialsSecret,

@@ -20,24 +20,27 @@ export interface StackChoice {
   readonly config: Readonly<Record<string, string>>;
 }
 
+/** The stack's migration. @throws as {@link stackValues} does */
+export async function stackSettings(choice: StackChoice): Promise<Settings> {
+  return migrationSettings(await stackValues(choice));
+}
+
 /**
- * The stack's migration, from its configuration as the program would read it: Pulumi.yaml's defaults, the stack's file, and what was said on
+ * The stack's configuration as the program would read it: Pulumi.yaml's defaults, the stack's file, and what was said on
  * the command line. Neither Pulumi's CLI nor its state is asked, so this works where they are lost.
  *
  * @throws ConfigurationError, or Error where there is no such stack, setting or embedded cluster
  */
-export async function stackSettings(choice: StackChoice): Promise<Settings> {
+export async function stackValues(choice: StackChoice): Promise<Values> {
   const { stack, kubeconfig, context } = choice;
   const embedded = stack === "local" && kubeconfig === undefined && context === undefined;
   const ground = embedded ? await embeddedStack(choice.name) : { directory: root, config: {} };
-  return migrationSettings(
-    configuration(stack, ground.directory, {
-      ...ground.config,
-      ...choice.config,
-      ...(kubeconfig === undefined ? {} : { kubeconfig }),
-      ...(context === undefined ? {} : { kubeContext: context }),
-    }),
-  );
+  return configuration(stack, ground.directory, {
+    ...ground.config,
+    ...choice.config,
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    ...(context === undefined ? {} : { kubeContext: context }),
+  });
 }
 
 /** The stack's values, under the rules of the program. @throws ConfigurationError with all problems */
@@ -55,7 +58,7 @@ function configuration(stack: string, directory: string, overrides: Readonly<Rec
   const encrypted = (key: string) => !(key in overrides) && isEncrypted(file[`${project.name}:${key}`]);
   return validate(
     project.name,
-    // The migration needs no value that is kept encrypted, and none is decrypted here.
+    // No command needs a value that is kept encrypted, and none is decrypted here.
     (key) => (encrypted(key) ? "(encrypted)" : texts[`${project.name}:${key}`]),
     encrypted,
   );

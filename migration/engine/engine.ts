@@ -427,7 +427,7 @@ export class Engine {
       const phase = pod?.status?.phase;
       if (pod?.metadata?.name !== undefined && phase !== undefined && phase !== "Pending") {
         try {
-          await this.kubernetes.followLog(pod.metadata.name, since, (time, text) => {
+          await this.kubernetes.followLog({ pod: pod.metadata.name, container: "migration" }, since, (time, text) => {
             if (since !== undefined && time <= since) return;
             since = time;
             const event = parseEvent(text);

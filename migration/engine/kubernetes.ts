@@ -10,6 +10,7 @@ import {
   Exec,
   KubeConfig,
   Log,
+  StorageV1Api,
   type V1Pod,
   type V1Status,
 } from "@kubernetes/client-node";
@@ -60,8 +61,9 @@ export class Kubernetes {
   readonly core: CoreV1Api;
   readonly batch: BatchV1Api;
   readonly apps: AppsV1Api;
-  private readonly custom: CustomObjectsApi;
+  readonly custom: CustomObjectsApi;
   private readonly discovery: DiscoveryV1Api;
+  private readonly storage: StorageV1Api;
   private readonly config = new KubeConfig();
 
   constructor(private readonly settings: Settings) {
@@ -94,16 +96,17 @@ export class Kubernetes {
     this.batch = this.config.makeApiClient(BatchV1Api);
     this.apps = this.config.makeApiClient(AppsV1Api);
     this.custom = this.config.makeApiClient(CustomObjectsApi);
+    this.storage = this.config.makeApiClient(StorageV1Api);
     this.discovery = this.config.makeApiClient(DiscoveryV1Api);
   }
 
   /**
-   * The target's Cluster. The first thing that is asked of the API server, which gets no second chance here, so that a wrong address is told at once.
+   * The first thing that is asked of the API server, which gets no second chance here, so that a wrong address is told at once.
    *
-   * @throws MigrationFailure where nothing answers, where the operator is not installed, and where there is no such Cluster
+   * @throws MigrationFailure where nothing answers
    */
-  async presentCluster(): Promise<ClusterObject> {
-    const { namespace, target } = this.settings;
+  async reach(): Promise<void> {
+    const { namespace } = this.settings;
     const server = this.config.getCurrentCluster()?.server ?? "the kubeconfig names none";
     try {
       await within(answerLimit, this.core.listNamespacedPod({ namespace, limit: 1 }));
@@ -120,6 +123,16 @@ export class Kubernetes {
             "Check kubeconfig and kubeContext.",
           );
     }
+  }
+
+  /**
+   * The target's Cluster.
+   *
+   * @throws MigrationFailure where nothing answers, where the operator is not installed, and where there is no such Cluster
+   */
+  async presentCluster(): Promise<ClusterObject> {
+    await this.reach();
+    const { namespace, target } = this.settings;
     let cluster;
     try {
       cluster = await patiently(() => this.readCluster());
@@ -212,6 +225,11 @@ export class Kubernetes {
       .flatMap(({ addresses }) => addresses)[0];
   }
 
+  /** Whether there is a StorageClass of this name. */
+  async hasStorageClass(name: string): Promise<boolean> {
+    return (await found(patiently(() => this.storage.readStorageClass({ name })))) !== undefined;
+  }
+
   /** The pods with a label that have not started, and why, in Kubernetes' own words. */
   async unready(labelSelector: string): Promise<string[]> {
     const { namespace } = this.settings;
@@ -222,10 +240,15 @@ export class Kubernetes {
   }
 
   /**
-   * Runs SQL in the primary as postgres, over its own socket, and returns what it printed. For the migration's bookkeeping alone: no data comes this way.
+   * Runs SQL in the primary as postgres, over its own socket, and returns what it printed. For bookkeeping alone: no data comes this way.
    * The statements share one session, in which nothing is written to the server's log. They go by standard input: a command stands in the API server's audit log.
    */
   async control(...statements: string[]): Promise<string> {
+    return this.controlIn("postgres", ...statements);
+  }
+
+  /** {@link control} in another database. */
+  async controlIn(database: string, ...statements: string[]): Promise<string> {
     const end = "end-of-answer";
     const quiet =
       "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = panic";
@@ -242,7 +265,7 @@ export class Kubernetes {
       "-v",
       "SHOW_CONTEXT=never",
       "-d",
-      "postgres",
+      database,
     ];
     const script = `${[quiet, ...statements, `SELECT '${end}'`].join(";\n")};\n\\q\n`;
     return patiently(async () => {
@@ -297,8 +320,12 @@ export class Kubernetes {
     });
   }
 
-  /** Follows a pod's log from after `since` until the stream ends, line by line with the line's time. */
-  async followLog(pod: string, since: string | undefined, line: (time: string, text: string) => void): Promise<void> {
+  /** Follows the log of a pod's container from after `since` until the stream ends, line by line with the line's time. */
+  async followLog(
+    { pod, container }: { readonly pod: string; readonly container: string },
+    since: string | undefined,
+    line: (time: string, text: string) => void,
+  ): Promise<void> {
     let rest = "";
     const stream = new Writable({
       write(chunk: Buffer, _encoding, done) {
@@ -320,7 +347,7 @@ export class Kubernetes {
           resolve();
         });
     });
-    await new Log(this.config).log(this.settings.namespace, pod, "migration", stream, {
+    await new Log(this.config).log(this.settings.namespace, pod, container, stream, {
       follow: true,
       timestamps: true,
       ...(since === undefined ? {} : { sinceTime: since }),

@@ -5,14 +5,14 @@
 -- after any restore. A materialized view is filled anew by the restore from tables that are compared; its rows on the source may be stale, so they are a
 -- kind of their own. Big tables come in pieces of 32 MB, by ranges of pages (from source 14 on, before which every piece would read the whole table).
 -- Runs on either side as worker :worker of :workers; `\gexec` runs each line that it makes.
-SELECT format(:'template',
+SELECT format(CASE WHEN up_to <= :hash_limit THEN :'template' ELSE :'counting' END,
   CASE relkind WHEN 'm' THEN 'refreshed rows' ELSE 'table' END, coalesce(parent, relation)::regclass, CASE relkind WHEN 'r' THEN 'ONLY ' ELSE '' END || relation,
   CASE WHEN pieces > 1 THEN format('WHERE ctid >= ''(%s,0)'' AND ctid < ''(%s,0)''', piece * pages, CASE piece WHEN pieces - 1 THEN 4294967295 ELSE (piece + 1) * pages END) ELSE filter END,
   bytes / pieces, '::' || parent)
 FROM (
   SELECT *, row_number() OVER (ORDER BY bytes / pieces DESC, relation, piece) AS place
     FROM (
-      SELECT *, CASE WHEN :SERVER_VERSION_NUM >= 140000 AND filter = '' THEN least(bytes / 33554432 + 1, greatest(relation_pages, 1)) ELSE 1 END AS pieces
+      SELECT *, sum(bytes) OVER (ORDER BY bytes, relation) AS up_to, CASE WHEN :SERVER_VERSION_NUM >= 140000 AND filter = '' THEN least(bytes / 33554432 + 1, greatest(relation_pages, 1)) ELSE 1 END AS pieces
         FROM (
           SELECT c.oid::regclass AS relation, c.relkind, coalesce(x.filter, '') AS filter, pg_table_size(c.oid) AS bytes, pg_relation_size(c.oid) / current_setting('block_size')::int AS relation_pages,
                  (SELECT a.relid FROM pg_partition_ancestors(c.oid) WITH ORDINALITY AS a (relid, depth) JOIN pg_partitioned_table h ON h.partrelid = a.relid WHERE h.partstrat = 'h' AND a.relid <> c.oid ORDER BY depth DESC LIMIT 1)::regclass AS parent

@@ -30,6 +30,24 @@ const localBucket = [
   "random:index/randomPassword:RandomPassword bucket-secret-key",
 ];
 
+const restoreDrill = [
+  "kubernetes:batch/v1:CronJob naytife-postgres-restore-drill",
+  "kubernetes:core/v1:ConfigMap naytife-postgres-restore-drill",
+  "kubernetes:core/v1:ConfigMap naytife-postgres-restore-drill-metrics",
+  "kubernetes:core/v1:Secret naytife-postgres-restore-drill-role",
+  "kubernetes:core/v1:Secret naytife-postgres-restore-drill-signing",
+  "kubernetes:core/v1:Secret naytife-postgres-restore-drill-superuser",
+  "kubernetes:core/v1:ServiceAccount naytife-postgres-restore-drill",
+  "kubernetes:postgresql.cnpg.io/v1:Database naytife-postgres-drill-database",
+  "kubernetes:postgresql.cnpg.io/v1:DatabaseRole naytife-postgres-drill-role",
+  "kubernetes:rbac.authorization.k8s.io/v1:Role naytife-postgres-restore-drill",
+  "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding naytife-postgres-restore-drill",
+  "naytife:postgres:RestoreDrill restore-drill",
+  "random:index/randomPassword:RandomPassword restore-drill-role",
+  "random:index/randomPassword:RandomPassword restore-drill-signing",
+  "random:index/randomPassword:RandomPassword restore-drill-superuser",
+];
+
 /** What every stack has but for its bucket; the storage class goes by the stack's provider of volumes. */
 const expected = ({ storageClass, instances }: { storageClass: string; instances: number }): string[] => [
   "command:local:Command archiving-command",
@@ -64,6 +82,7 @@ const expected = ({ storageClass, instances }: { storageClass: string; instances
   "naytife:postgres:Storage storage",
   "random:index/randomPassword:RandomPassword backup-plugin-keys",
   "random:index/randomPassword:RandomPassword credentials-password",
+  ...restoreDrill,
 ];
 
 const table = {

@@ -4,8 +4,10 @@ import { cnpgSchema, objectStoreSchema } from "../crd-schema";
 import { pluginManifest } from "../plugin-manifest";
 import { isSecret, mockPassword, mockReport, record, Secret, unknown_, valueOf, type Recording } from "../recording";
 import { stackConfiguration, stacks, type StackName } from "../../local/stack-files";
-import { stackSettings } from "../../migration/commands/stack";
+import { stackSettings, stackValues } from "../../migration/commands/stack";
 import { sourceConnection } from "../../migration/engine/source";
+import { recoveringCluster, specOfStack } from "../../recovery/manifest";
+import { recoverySettings } from "../../recovery/settings";
 
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
 const sizeType = `${clusterType}Patch`;
@@ -552,6 +554,37 @@ test("after a rollback applications are told of the old database, when the engin
   const size = program.get("kubernetes:postgresql.cnpg.io/v1:ClusterPatch");
   expect(program.get("naytife:postgres:Growth").dependencies).toContain(engine.urn);
   expect(registrations.find(({ urn }) => urn === secret.parent)?.dependencies).toContain(size.urn);
+});
+
+test("after a recovery the stack means the recovered Cluster everywhere, as `npm run recover` made it", async () => {
+  const program = await run("production", {
+    config: { clusterName: "naytife-postgres-r1", recoverFrom: "naytife-postgres" },
+  });
+  const cluster = program.get(clusterType, "naytife-postgres-r1");
+  const { spec } = cluster.inputs as { spec: ClusterSpec };
+  expect((await cnpgSchema("clusters"))(cluster.inputs)).toEqual([]);
+  expect(cluster.inputs).toMatchObject({ metadata: { name: "naytife-postgres-r1" } });
+  const { values, stack } = recoverySettings(
+    await stackValues({ stack: "production", name: "", config: { clusterName: "naytife-postgres-r1" } }),
+  );
+  const made = recoveringCluster({
+    name: "naytife-postgres-r1",
+    namespace: values.namespace,
+    spec: specOfStack(values, stack.target.secretName),
+    source: { objectStore: "naytife-postgres-backups", serverName: "naytife-postgres" },
+    database: { database: values.databaseName, owner: values.databaseUser, secret: stack.target.secretName },
+    annotations: {},
+  });
+  expect(made.spec).toMatchObject({
+    bootstrap: spec.bootstrap,
+    externalClusters: spec.externalClusters,
+    plugins: spec.plugins,
+  });
+  expect(program.get(poolerType).inputs).toMatchObject({ spec: { cluster: { name: "naytife-postgres-r1" } } });
+  expect(program.get(scheduledBackupType).inputs).toMatchObject({ spec: { cluster: { name: "naytife-postgres-r1" } } });
+  expect(program.get(sizeType).inputs).toMatchObject({ metadata: { name: "naytife-postgres-r1" } });
+  expect(await valueOf(program.result.databaseDirectHost)).toBe("naytife-postgres-r1-rw.naytife-production.svc");
+  expect(program.result.databaseCaSecretName).toBe("naytife-postgres-r1-ca");
 });
 
 test("a wrong value stops it before anything is registered", async () => {

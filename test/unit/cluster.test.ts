@@ -1,8 +1,9 @@
 import * as kubernetes from "@pulumi/kubernetes";
-import { bootstrapStatements, Cluster, clusterSpec, type ClusterArgs } from "../../components/cluster";
+import { bootstrapStatements, Cluster, clusterSpec, type ClusterArgs, type InitDb } from "../../components/cluster";
 import { record, valueOf } from "../recording";
 
 const args: ClusterArgs = {
+  name: "naytife-postgres",
   namespace: "naytife",
   namespaceName: "naytife",
   growsLater: false,
@@ -28,13 +29,21 @@ const args: ClusterArgs = {
   locale: "C.UTF-8",
   parameters: { max_connections: "200" },
   archive: undefined,
+  recovery: undefined,
   protect: true,
   retainOnDelete: true,
 };
 
+/** What a Cluster begins with that is not recovered. */
+function emptyDatabase(other: Partial<ClusterArgs> = {}): InitDb {
+  const { bootstrap } = clusterSpec({ ...args, ...other });
+  if (!("initdb" in bootstrap)) throw new Error("no empty database");
+  return bootstrap.initdb;
+}
+
 describe("the spec", () => {
   test("gives the owner its schemas, and the role its search_path, in the application's database alone", () => {
-    const { initdb } = clusterSpec(args).bootstrap;
+    const initdb = emptyDatabase();
     expect(initdb).toMatchObject({ database: "naytifedb", owner: "naytife", secret: { name: "cnpg-cluster-secret" } });
     expect(initdb).not.toHaveProperty("postInitTemplateSQL");
     expect(initdb.postInitApplicationSQL).toEqual([
@@ -50,17 +59,17 @@ describe("the spec", () => {
   });
 
   test("says encoding, locale and checksums, which initdb would else choose", () => {
-    expect(clusterSpec(args).bootstrap.initdb).toMatchObject({
+    expect(emptyDatabase()).toMatchObject({
       encoding: "UTF8",
       localeProvider: "builtin",
       builtinLocale: "C.UTF-8",
       dataChecksums: true,
     });
-    expect(clusterSpec({ ...args, localeProvider: "icu", locale: "en" }).bootstrap.initdb).toMatchObject({
+    expect(emptyDatabase({ localeProvider: "icu", locale: "en" })).toMatchObject({
       localeProvider: "icu",
       icuLocale: "en",
     });
-    expect(clusterSpec({ ...args, localeProvider: "libc", locale: "C" }).bootstrap.initdb).toMatchObject({
+    expect(emptyDatabase({ localeProvider: "libc", locale: "C" })).toMatchObject({
       localeProvider: "libc",
       localeCollate: "C",
       localeCType: "C",

@@ -308,6 +308,20 @@ const refusals: [string, StackName, Record<string, string>, string[], string][] 
     "Service of this namespace",
   ],
   [
+    "a drill in six fields, which are the operator's",
+    "local",
+    { drillSchedule: "0 0 23 * * 0" },
+    ["drillSchedule"],
+    "five fields",
+  ],
+  [
+    "a drill that would be ended before it can be late",
+    "local",
+    { drillDeadlineMinutes: "15" },
+    ["drillDeadlineMinutes", "drillRecoveryTime"],
+    "measured",
+  ],
+  [
     "a hold that PgBouncer would end",
     "local",
     { migrationHoldSeconds: "120" },

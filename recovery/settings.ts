@@ -1,0 +1,40 @@
+import { names } from "../components/names";
+import type { RecoverySource } from "../components/recovery-bootstrap";
+import type { Configuration, Values } from "../config";
+import type { Settings } from "../migration/engine/settings";
+import { migrationSettings } from "../migration/settings";
+
+/** What `npm run recover` is told by the stack. Nothing of it is a secret. */
+export interface RecoverySettings {
+  /** Where Kubernetes is, and which Cluster, database, owner and Secret the stack has. */
+  readonly stack: Settings;
+  /** The stack's whole configuration: a lost Cluster is made anew from it. */
+  readonly values: Values;
+  /** Folder of the archive of the stack's Cluster. */
+  readonly serverName: string;
+  /** Image with barman-cloud, in which the bucket is listed. */
+  readonly sidecarImage: string;
+  /** Seconds to wait for one answer. */
+  readonly wait: number;
+  /** Minutes to wait for the recovered Cluster. */
+  readonly deadline: number;
+}
+
+/** What the stack's configuration says about recovery. The one place where `npm run recover` reads it. */
+export function recoverySettings(values: Values): RecoverySettings {
+  return {
+    stack: migrationSettings(values),
+    values,
+    serverName: values.backupServerName || values.clusterName,
+    sidecarImage: values.backupSidecarImage,
+    wait: values.recoveryWait,
+    deadline: values.recoveryDeadline,
+  };
+}
+
+/** What a new Cluster of the stack begins with. undefined: an empty database. */
+export function recoverySource(config: Pick<Configuration, "recoverFrom" | "recoverAt">): RecoverySource | undefined {
+  if (config.recoverFrom === "") return undefined;
+  const target = config.recoverAt === "" ? {} : { target: { targetTime: config.recoverAt } };
+  return { objectStore: names.objectStore, serverName: config.recoverFrom, ...target };
+}
