@@ -34,7 +34,7 @@ export class ArchivingCheck extends pulumi.ComponentResource {
     new local.Command(
       `${name}-command`,
       {
-        create: "node --import tsx backup/main.ts",
+        create: "node --require ./local/typescript.js backup/main.ts",
         dir: path.join(__dirname, ".."),
         environment: {
           [settingsVariable]: JSON.stringify(args.settings),

@@ -44,11 +44,12 @@ export async function untilArchiving(
       say(`WAL segment ${segment} lies in ${place.destinationPath}/${place.serverName} after ${seconds.toFixed(0)} s`);
       return seconds;
     }
-    const cause = failed === 0 ? undefined : causeOf(await kubernetes.sidecarLog(), place);
+    // Not what it said before somebody mended it.
+    const cause = failed === 0 ? undefined : causeOf(await kubernetes.sidecarLog(Math.ceil(seconds) + 1), place);
     if (cause?.lasts === true || seconds > deadline) {
       throw new BackupFailure(
         cause?.what ?? `WAL segment ${segment} was not archived within ${deadline} s`,
-        `The database runs and keeps its WAL; nothing was written to the store${cause === undefined ? " that is known of" : ""}, and no data was moved.`,
+        "The database runs and keeps its WAL. No data was moved.",
         cause?.next ??
           "Look at the sidecar: kubectl logs <primary> -c plugin-barman-cloud. Then run `pulumi up` again.",
       );

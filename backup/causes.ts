@@ -47,7 +47,7 @@ const causes: readonly { readonly says: RegExp; readonly cause: (place: ArchiveP
     cause: ({ credentialsSecret }) => ({
       what: `the Secret ${credentialsSecret} is not there, or has not the keys ACCESS_KEY_ID and ACCESS_SECRET_KEY`,
       next: `Make it, or mend backupCredentialsSecret. Then run \`pulumi up\` again.`,
-      lasts: true,
+      lasts: false,
     }),
   },
   {

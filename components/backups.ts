@@ -16,7 +16,7 @@ export interface ObjectStoreSpec {
     endpointURL: pulumi.Input<string>;
     s3Credentials: { accessKeyId: SecretKey; secretAccessKey: SecretKey };
     wal: { compression?: WalCompression; maxParallel: number };
-    data: { compression?: BackupCompression; jobs: number };
+    data: { compression?: BackupCompression; jobs: number; immediateCheckpoint: true };
   };
   retentionPolicy: string;
   instanceSidecarConfiguration: {
@@ -105,7 +105,12 @@ export function objectStoreSpec(archive: ArchiveDescription): ObjectStoreSpec {
         ...(walCompression === "none" ? {} : { compression: walCompression }),
         maxParallel: archive.walMaxParallel,
       },
-      data: { ...(compression === "none" ? {} : { compression }), jobs: archive.jobs },
+      data: {
+        ...(compression === "none" ? {} : { compression }),
+        jobs: archive.jobs,
+        // The ordinary one is spread over minutes, and the backup waits for it. What it has to write is at most shared_buffers, an eighth of memory.
+        immediateCheckpoint: true,
+      },
     },
     retentionPolicy: archive.retention,
     instanceSidecarConfiguration: {

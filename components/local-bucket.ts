@@ -1,3 +1,4 @@
+import * as crypto from "node:crypto";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
@@ -55,6 +56,11 @@ export class LocalBucket extends pulumi.ComponentResource implements BucketAddre
       },
       children,
     );
+    const fingerprint = pulumi.unsecret(
+      pulumi
+        .all([accessKey.result, secretKey.result])
+        .apply((keys) => crypto.createHash("sha256").update(keys.join()).digest("hex").slice(0, 16)),
+    );
     const claim = new kubernetes.core.v1.PersistentVolumeClaim(
       names.localStore,
       {
@@ -84,7 +90,8 @@ export class LocalBucket extends pulumi.ComponentResource implements BucketAddre
           strategy: { type: "Recreate" },
           selector: { matchLabels: labels },
           template: {
-            metadata: { labels },
+            // The store reads its keys when it starts.
+            metadata: { labels, annotations: { "naytife.com/keys": fingerprint } },
             spec: {
               securityContext: {
                 runAsNonRoot: true,

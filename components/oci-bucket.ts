@@ -32,11 +32,6 @@ export interface OciBucketDescription {
   readonly abandonedUploadsDays: number;
 }
 
-/** The bucket's name where the configuration gives none: of a namespace, since one tenancy may hold several stacks. */
-export function bucketNameFor(namespace: string): string {
-  return `${namespace}-postgres-backups`;
-}
-
 /** `s3://<bucket>/<prefix>`, as barman takes it. */
 export function destinationPath(bucket: string, prefix: string): string {
   return `s3://${bucket}/${prefix}`;
@@ -215,15 +210,16 @@ export class OciBucket extends pulumi.ComponentResource implements BucketAddress
         ...inRegion,
         dependsOn: [policy],
         hooks: {
-          onError: [retryWhile(`${name}-permission`, isPermissionOnItsWay, { pause: 10_000, attempts: 30 })],
+          onError: [retryWhile(`${name}-permission`, isPermissionOnItsWay, { pause: 5_000, attempts: 60 })],
         },
       },
     );
     // OCI shows the key once, when it makes it. Its id is the access key, and lies in the state as every resource's id does: in clear.
+    // Not protected, so that it can be replaced; a destroy comes to the Secret first.
     const key = new CustomerSecretKey(
       `${name}-key`,
       { displayName: args.bucket, userId: user.id },
-      { ...atHome, additionalSecretOutputs: ["key"] },
+      { ...atHome, protect: false, additionalSecretOutputs: ["key"] },
     );
     const secret = new kubernetes.core.v1.Secret(
       names.backupSecret,

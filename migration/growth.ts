@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { backupSpec, type BackupTarget } from "../components/backups";
 import type { ClusterSize } from "../components/cluster";
 import { retryWhileWebhookIsAway } from "../components/webhook-retry";
-import { backupVariable, instancesVariable, type Settings, settingsVariable } from "./engine/settings";
+import { backupVariable, engineProgram, instancesVariable, type Settings, settingsVariable } from "./engine/settings";
 import type { TimeToSafe } from "./engine/settle";
 
 /** Arguments of {@link Growth}. */
@@ -58,7 +58,7 @@ export class Growth extends pulumi.ComponentResource {
       // Another number of instances is another thing to wait for. Any other change is none.
       `${name}-settled-${args.size.instances}`,
       {
-        create: "node --import tsx migration/engine/main.ts settle",
+        create: `${engineProgram} settle`,
         dir: path.join(__dirname, ".."),
         environment: {
           [settingsVariable]: JSON.stringify(args.settings),

@@ -23,6 +23,7 @@ export interface Registration {
   readonly ignoreChanges: readonly string[];
   readonly replaceOnChanges: readonly string[];
   readonly aliases: readonly string[];
+  readonly additionalSecretOutputs: readonly string[];
   readonly errorHooks: readonly string[];
   readonly timeouts: { readonly create: string; readonly update: string; readonly delete: string };
 }
@@ -131,6 +132,9 @@ export function isSecret(output: pulumi.Input<unknown>): Promise<boolean> {
   return pulumi.isSecret(pulumi.output(output));
 }
 
+/** The secret half of the mocks' CustomerSecretKey. */
+export const mockSecretKey = "mock+secret/key=";
+
 /** What the mocks' Command prints: as much of the migration's report as its component reads. */
 export const mockReport = { run: "mock" };
 
@@ -138,6 +142,8 @@ function providerOutputs(type: string): Record<string, string> {
   switch (type) {
     case "random:index/randomPassword:RandomPassword":
       return { result: mockPassword };
+    case "oci:Identity/customerSecretKey:CustomerSecretKey":
+      return { key: mockSecretKey };
     case "command:local:Command":
       return { stdout: JSON.stringify(mockReport) };
     default:
@@ -170,6 +176,7 @@ function registration(request: RegisterResourceRequest, urn: string): Registrati
     ignoreChanges: request.getIgnorechangesList(),
     replaceOnChanges: request.getReplaceonchangesList(),
     aliases: request.getAliasesList().map((alias) => JSON.stringify(alias.toObject())),
+    additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
     errorHooks: request.getHooks()?.getOnErrorList() ?? [],
     timeouts: {
       create: timeouts?.getCreate() ?? "",

@@ -32,8 +32,10 @@ export interface Plugin {
   readonly directory: string | undefined;
 }
 
+/** The plugins that every stack needs. */
+export const commonPlugins = ["kubernetes", "command", "random"] as const;
 /** The plugins of the npm packages that the program imports. */
-const names = ["kubernetes", "command", "random"] as const;
+export type PluginName = (typeof commonPlugins)[number] | "oci";
 
 /** A download gets this long, and is not tried again for this long after it failed. */
 const downloadSeconds = 60;
@@ -43,7 +45,7 @@ const retryHours = 24;
  * Finds a plugin for each package.
  * @param pulumi Path of the Pulumi CLI, which does the downloading.
  */
-export async function findPlugins(pulumi: string): Promise<Plugin[]> {
+export async function findPlugins(pulumi: string, names: readonly PluginName[] = commonPlugins): Promise<Plugin[]> {
   return Promise.all(names.map((name) => findPlugin(name, pulumi)));
 }
 

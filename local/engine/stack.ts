@@ -6,9 +6,10 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parse, parseDocument } from "yaml";
 import { step } from "../progress";
+import { project as declared, stackConfiguration } from "../stack-files";
 import { tool } from "../toolchain/toolchain";
 import { passphraseEnvironment } from "./passphrase";
-import { findPlugins, pulumiHome, type Plugin } from "./plugins";
+import { commonPlugins, findPlugins, pulumiHome, type Plugin, type PluginName } from "./plugins";
 import { releaseStaleLock } from "./stale-lock";
 import { localBackend, workspaceDirectory } from "./workspace";
 
@@ -62,6 +63,7 @@ export async function openStackWithPlugins(options: OpenStackOptions): Promise<O
     workDirectory,
     backend,
     secretsProvider,
+    plugins: pluginsFor(options),
   });
   const { stack, plugins } = opened;
   const secrets = Object.entries(options.config ?? {}).flatMap(([key, value]) =>
@@ -70,6 +72,14 @@ export async function openStackWithPlugins(options: OpenStackOptions): Promise<O
   if (secrets.length > 0) await stack.setAllConfig(Object.fromEntries(secrets));
   if (options.stack !== "local" && options.onEmbeddedCluster !== true) refuseStandIns(stack, options.stack, plugins);
   return opened;
+}
+
+/** OCI's plugin is a large download, and asks for credentials: a stack that has nothing there goes without. */
+function pluginsFor({ stack, config = {} }: OpenStackOptions): readonly PluginName[] {
+  const { backupStore } = config;
+  const store =
+    typeof backupStore === "string" ? backupStore : stackConfiguration(stack)[`${declared.name}:backupStore`];
+  return store === "oci" ? [...commonPlugins, "oci"] : commonPlugins;
 }
 
 export interface OpenProgramOptions {
@@ -82,12 +92,14 @@ export interface OpenProgramOptions {
   readonly backend: string;
   /** Default: `passphrase`. */
   readonly secretsProvider?: string;
+  /** Default: those that every stack needs. */
+  readonly plugins?: readonly PluginName[];
 }
 
 /** Opens a stack around any program, on the CLI and the plugins of this machine. */
 export async function openProgram(options: OpenProgramOptions): Promise<OpenStack> {
   const pulumi = await tool("pulumi");
-  const plugins = await findPlugins(pulumi);
+  const plugins = await findPlugins(pulumi, options.plugins);
   step(`plugins: ${plugins.map(({ name, version, origin }) => `${name} ${version} (${origin})`).join(", ")}`);
   const home = pulumiHome(pulumi, plugins);
   mkdirSync(options.workDirectory, { recursive: true });

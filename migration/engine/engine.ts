@@ -1,4 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiException, type V1Job, type V1PersistentVolumeClaim, type V1Pod } from "@kubernetes/client-node";
 import type { MigrationReport } from "../migration";
@@ -123,8 +125,10 @@ export class Engine {
   /** Looks at both sides as a migration would, and changes neither. @throws MigrationFailure where it could not look. */
   async plan(): Promise<Plan> {
     await this.kubernetes.presentCluster();
-    const stored = await this.storedReport();
-    if (stored !== undefined) return donePlan(this.settings.target.database);
+    if ((await this.storedReport()) !== undefined) {
+      const { database } = this.settings.target;
+      return donePlan(database, (await readRecord(this.kubernetes, database)).marker?.rolled_back);
+    }
     await this.presentPasswords();
     const heard = await this.lookAround();
     const failure = await this.runJob("plan", (event) => heard.push(event));
@@ -525,6 +529,35 @@ export class Engine {
       ),
     );
     await this.tidy();
+    await this.attempt("take away what the switch left behind, which the next run does", () => this.clearAway());
+  }
+
+  /** What the Job takes away after the switch, where it was killed before it could: its working tables' rows, and the empty database that the Cluster was made with. */
+  private async clearAway(): Promise<void> {
+    if ((await this.job()) !== undefined) return;
+    const { database } = this.settings.target;
+    const ours = `target_database = ${literal(database)}`;
+    const cutShort = `${ours} AND phase = 'cut over' AND finished IS NULL AND run = (SELECT run FROM naytife_migration.marker WHERE ${ours})`;
+    if ((await this.kubernetes.control(`SELECT count(*) FROM naytife_migration.phase WHERE ${cutShort}`)) === "0")
+      return;
+    this.say("the run that switched was cut short right behind it; what it left is taken away");
+    const replaced = `${database}_before_migration`;
+    const there = `SELECT count(*) FROM pg_database WHERE datname = ${literal(replaced)}`;
+    if ((await this.kubernetes.control(there)) !== "0") {
+      const identifier = `"${replaced.replaceAll('"', '""')}"`;
+      const contents = fs
+        .readFileSync(path.join(__dirname, "..", "job", "empty.sql"), "utf8")
+        .trim()
+        .replace(/;$/, "");
+      const held = await this.kubernetes.control(`\\connect ${identifier}\n${contents}`);
+      if (held === "") await this.kubernetes.control(`DROP DATABASE ${identifier} WITH (FORCE)`);
+      else this.say(`warning: the target's database ${replaced} is kept, since it holds something: ${held}`);
+    }
+    await this.kubernetes.control(
+      `DELETE FROM naytife_migration.fact WHERE ${ours}`,
+      `DELETE FROM naytife_migration.change WHERE ${ours}`,
+      `UPDATE naytife_migration.phase SET finished = clock_timestamp() WHERE ${cutShort}`,
+    );
   }
 
   /** {@link cleanUp}, whose failure neither hides an earlier one nor fails what is finished. */

@@ -187,11 +187,11 @@ export class Kubernetes {
     return name;
   }
 
-  /** The latest lines of the primary's backup sidecar; empty where it has none yet. */
-  async sidecarLog(): Promise<string> {
+  /** What the primary's backup sidecar said in the latest seconds; empty where there is none yet. */
+  async sidecarLog(sinceSeconds: number): Promise<string> {
     const { namespace } = this.settings;
     const name = (await this.cluster())?.status?.currentPrimary ?? "";
-    const log = this.core.readNamespacedPodLog({ name, namespace, container: "plugin-barman-cloud", tailLines: 50 });
+    const log = this.core.readNamespacedPodLog({ name, namespace, container: "plugin-barman-cloud", sinceSeconds });
     return log.catch(() => "");
   }
 

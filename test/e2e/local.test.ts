@@ -53,6 +53,9 @@ test(
     expect(ended.stderr).not.toContain("did not finish");
     expect(ended.code).toBe(0);
     expect(output(ended, "migration")).toMatch(/^\d+ tables and \d+ rows, equal on both sides/);
+    expect(output(ended, "backupDestination")).toBe("s3://naytife-postgres-backups/local");
+    // The data counts as safe when there is one.
+    expect(output(ended, "last backup")).toMatch(/^\d{4}-\d\d-\d\dT.*, any time from .* on can be restored/);
     cluster = await up({ name });
     const url = output(ended, "DATABASE_URL")!;
     const answer = await kubectl(

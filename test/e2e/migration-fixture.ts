@@ -1,9 +1,16 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
+import { createInterface } from "node:readline";
+import type { V1Pod } from "@kubernetes/client-node";
+import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
+import { connect, type Target as LegacyTarget } from "../../local/legacy/cluster";
+import { poolerSpec } from "../../components/pooler";
 import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
 import type { WalLevel } from "../../local/legacy/manifests";
 import { type Settings, settingsVariable } from "../../migration/engine/settings";
+import { exampleSettings } from "../migration-settings";
 import { sharedCluster } from "./cluster";
+import { type ContainerProcess, endOutright, processesOf } from "./container-processes";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
 
 export const legacyImage = "docker.io/library/postgres:15";
@@ -33,6 +40,26 @@ export interface MigrationFixture {
   readonly takeDown: () => Promise<void>;
 }
 
+/** Where a fixture is made, if not on the shared cluster with volumes of the node's disk. */
+export interface Place {
+  readonly cluster: EmbeddedCluster;
+  readonly targetStorage: Settings["dump"];
+  readonly dumpStorage: Settings["dump"];
+}
+
+/** What a stack tells the engine whose names are the defaults, with the dump on a volume of this StorageClass. */
+export function settingsOf(where: Target & { readonly namespace: string }, storageClass: string): Settings {
+  return {
+    ...exampleSettings,
+    kubeconfig: where.kubeconfig,
+    context: where.context,
+    namespace: where.namespace,
+    target: { ...exampleSettings.target, searchPath: ["naytife_schema", "public"] },
+    jobs: 2,
+    dump: { size: "1Gi", storageClass },
+  };
+}
+
 /**
  * Makes both databases; the legacy one of `size`.
  *
@@ -44,11 +71,12 @@ export async function migrationFixture(
   size: string,
   parameters: Readonly<Record<string, string>> = {},
   walLevel: WalLevel = "replica",
+  place?: Place,
 ): Promise<MigrationFixture> {
   const namespace = `${name}-${Date.now().toString(36)}`;
   const storageClass = `${namespace}-local-path`;
   const targetPassword = "target:pass\\word' \"quoted";
-  const cluster = await sharedCluster();
+  const cluster = place?.cluster ?? (await sharedCluster());
   const target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
   const k = (...args: string[]) => kubectl(target, ["-n", namespace, ...args]);
   const known = await kubectl(target, ["get", "deployments", "-n", "cnpg-system", "-o", "name", "--ignore-not-found"]);
@@ -90,7 +118,7 @@ export async function migrationFixture(
         imageName: cluster.postgresImage,
         bootstrap: { initdb: bootstrap },
         postgresql: { parameters, pg_hba: ["hostnossl all all all reject"] },
-        storage: { size: "2Gi", storageClass },
+        storage: place?.targetStorage ?? { size: "2Gi", storageClass },
       },
     },
   ];
@@ -106,30 +134,8 @@ export async function migrationFixture(
   const legacyTarget = { ...target, namespace };
   await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage, walLevel });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
-  const settings: Settings = {
-    kubeconfig: target.kubeconfig,
-    context: target.context,
-    namespace,
-    source: {
-      host: "postgres",
-      port: 5432,
-      database: "naytifedb",
-      user: "naytife",
-      secretName: "postgres-secret",
-      secretKey: "POSTGRES_PASSWORD",
-    },
-    target: {
-      cluster: "naytife-postgres",
-      database: "naytifedb",
-      owner: "naytife",
-      secretName: "cnpg-cluster-secret",
-      searchPath: ["naytife_schema", "public"],
-    },
-    image: "",
-    jobs: 2,
-    dump: { size: "1Gi", storageClass },
-    retainDays: 7,
-  };
+  const made = settingsOf(legacyTarget, storageClass);
+  const settings = place === undefined ? made : { ...made, dump: place.dumpStorage };
   return {
     target,
     namespace,
@@ -143,7 +149,7 @@ export async function migrationFixture(
     engine: (...mode) =>
       runProgram(["migration/engine/main.ts", ...mode], { [settingsVariable]: JSON.stringify(settings) }),
     takeDown: async () => {
-      await k("delete", "cluster.postgresql.cnpg.io", "naytife-postgres", "--ignore-not-found");
+      await k("delete", "pooler.postgresql.cnpg.io,cluster.postgresql.cnpg.io", "--all");
       await takeDownLegacy(legacyTarget);
       await kubectl(target, ["delete", "namespace", namespace, "--wait=false"]);
       await kubectl(target, ["delete", "storageclass", storageClass]);
@@ -151,33 +157,122 @@ export async function migrationFixture(
   };
 }
 
+/** A program that runs. */
+export interface Running {
+  readonly outcome: Promise<Outcome>;
+  /** When nothing of it is left. */
+  readonly ended: Promise<void>;
+  readonly end: (signal: NodeJS.Signals) => void;
+  /** Reads no more of what it says, as when whoever started it is gone: that is its outcome, whatever it does then. */
+  readonly leave: () => void;
+}
+
+/** Applies the Pooler as the program does; {@link poolerRuns} waits for it. */
+export async function applyPooler({ target, namespace }: MigrationFixture, instances: number): Promise<void> {
+  const pooler = {
+    apiVersion: "postgresql.cnpg.io/v1",
+    kind: "Pooler",
+    metadata: { name: "naytife-postgres-pooler" },
+    spec: poolerSpec({
+      cluster: "naytife-postgres",
+      instances,
+      image: (await sharedCluster()).poolerImage,
+      mode: "transaction",
+      maxClientConnections: 1000,
+      defaultPoolSize: 20,
+      maxDatabaseConnections: 25,
+      maxUserConnections: 25,
+      serverCheckDelay: 30,
+      serverLoginRetry: 1,
+      memoryRequest: "32Mi",
+      memoryLimit: "128Mi",
+      cpuRequest: "10m",
+      cpuLimit: "500m",
+    }),
+  };
+  await kubectl(target, ["-n", namespace, "apply", "--server-side", "-f", "-"], JSON.stringify(pooler));
+}
+
+/** Waits until all pods of the Pooler are there. */
+export async function poolerRuns({ k }: MigrationFixture): Promise<void> {
+  const pool = "deployment/naytife-postgres-pooler";
+  await until("the pooler's Deployment", 60, () => k("get", pool, "-o", "name").catch(() => undefined));
+  await k("rollout", "status", pool, "--timeout=120s");
+}
+
 /**
- * Runs a program of this repository to its end, with no more in its environment than it is given.
+ * Starts a program of this repository, with no more in its environment than it is given.
  *
  * @param onLine sees each line that it says on stderr, as it says it
- * @param kill ends it outright
  */
-export function runProgram(
+export function startProgram(
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
   onLine: (line: string) => void = () => undefined,
-  kill?: AbortSignal,
-): Promise<Outcome> {
-  const child = spawn(process.execPath, ["--import", "tsx", ...args], {
+): Running {
+  const loader = args[0]?.endsWith(".ts") === true ? ["--require", "./local/typescript.js"] : [];
+  const child = spawn(process.execPath, [...loader, ...args], {
     cwd: path.join(__dirname, "../.."),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
   });
   let output = "";
   let errors = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => {
-    errors += chunk.toString();
-    for (const line of chunk.toString().split("\n")) onLine(line);
-  });
-  kill?.addEventListener("abort", () => child.kill("SIGKILL"));
-  return new Promise((resolve) => {
-    child.on("close", (code) => {
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  createInterface({ input: child.stderr }).on("line", onLine);
+  let settle: (code: number | null) => void = () => undefined;
+  const outcome = new Promise<Outcome>((resolve) => {
+    settle = (code) => {
       resolve({ code, output, errors });
+    };
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.on("close", (code) => {
+      settle(code);
+      resolve();
     });
   });
+  return {
+    outcome,
+    ended,
+    end: (signal) => child.kill(signal),
+    leave: () => {
+      settle(null);
+      child.stdout.destroy();
+      child.stderr.destroy();
+    },
+  };
+}
+
+/** {@link startProgram}, to its end. @param kill ends it outright */
+export function runProgram(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  onLine?: (line: string) => void,
+  kill?: AbortSignal,
+): Promise<Outcome> {
+  const { outcome, end } = startProgram(args, environment, onLine);
+  kill?.addEventListener("abort", () => {
+    end("SIGKILL");
+  });
+  return outcome;
+}
+
+/** The pods of a migration's Job. */
+export async function jobPods(target: LegacyTarget): Promise<V1Pod[]> {
+  const labelSelector = "batch.kubernetes.io/job-name=naytife-postgres-migration";
+  return (await connect(target).core.listNamespacedPod({ namespace: target.namespace, labelSelector })).items;
+}
+
+/** The processes of a migration's Job: an embedded node's are this machine's. */
+export async function jobProcesses(target: LegacyTarget): Promise<ContainerProcess[]> {
+  const pods = await jobPods(target);
+  return pods
+    .flatMap(({ metadata }) => processesOf(metadata?.uid ?? ""))
+    .filter(({ command }) => command[0] !== "/pause");
+}
+
+/** Ends everything in the Job's container at one blow, as a lost node would. By its processes: the API asks politely first. @throws Error where the Job had ended before */
+export async function killJob(target: LegacyTarget): Promise<void> {
+  if (!endOutright(await jobProcesses(target))) throw new Error("the Job had ended before it could be killed");
 }

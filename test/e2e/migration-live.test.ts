@@ -1,6 +1,5 @@
 /** The migration on a real cluster: refusals before anything changed, kills in the middle, a writer beside it, once and never twice. */
 import { spawn } from "node:child_process";
-import * as fs from "node:fs";
 import * as path from "node:path";
 import { sharedCluster } from "./cluster";
 import { bringUpLegacy, connectionSecret, takeDownLegacy } from "../../local/legacy/legacy";
@@ -9,10 +8,10 @@ import { missing, startWriter, stopWriter } from "../../local/legacy/writer";
 import type { Settings } from "../../migration/engine/settings";
 import type { MigrationReport } from "../../migration/migration";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
+import { jobPods, killJob, legacyImage, settingsOf } from "./migration-fixture";
 
 const namespace = `migration-${Date.now().toString(36)}`;
 const storageClass = `${namespace}-local-path`;
-const legacyImage = "docker.io/library/postgres:15";
 const targetPassword = "target:pass\\word' \"quoted";
 let target: Target;
 let settings: Settings;
@@ -39,7 +38,7 @@ function engine(
   mode: string[] = [],
 ): Promise<Outcome> {
   const main = path.join(__dirname, "../../migration/engine/main.ts");
-  const child = spawn(process.execPath, ["--import", "tsx", main, ...mode], {
+  const child = spawn(process.execPath, ["--require", "./local/typescript.js", main, ...mode], {
     cwd: path.join(__dirname, "../.."),
     env: {
       PATH: process.env.PATH,
@@ -62,39 +61,11 @@ function engine(
   });
 }
 
-async function jobPods(): Promise<string[]> {
-  const labelSelector = "batch.kubernetes.io/job-name=naytife-postgres-migration";
-  const { items } = await connect(legacyTarget()).core.listNamespacedPod({ namespace, labelSelector });
-  return items.map(({ metadata }) => metadata?.name ?? "");
-}
-
 /** Kills the Job's pod, by the API itself: starting a program would take longer than a phase. */
 async function killPod(): Promise<void> {
   const { core } = connect(legacyTarget());
-  for (const name of await jobPods()) await core.deleteNamespacedPod({ name, namespace, gracePeriodSeconds: 0 });
-}
-
-/** Ends the Job's program as a lost node would, with no signal that it could answer: an embedded node's processes are this machine's. */
-async function killOutright(): Promise<void> {
-  const [pod = ""] = await jobPods();
-  const read = (id: string, file: string) => {
-    try {
-      return fs.readFileSync(`/proc/${id}/${file}`, "utf8").split("\0");
-    } catch {
-      return [];
-    }
-  };
-  const ours = fs
-    .readdirSync("/proc")
-    .filter((id) => /^\d+$/.test(id) && read(id, "environ").includes(`HOSTNAME=${pod}`))
-    .filter((id) => read(id, "cmdline")[1] === "/migration/migrate.sh");
-  expect(ours).not.toEqual([]);
-  for (const id of ours) {
-    try {
-      process.kill(Number(id), "SIGKILL");
-    } catch {
-      // The first of them took the others with it.
-    }
+  for (const { metadata } of await jobPods(legacyTarget())) {
+    await core.deleteNamespacedPod({ name: metadata?.name ?? "", namespace, gracePeriodSeconds: 0 });
   }
 }
 
@@ -196,30 +167,7 @@ beforeAll(async () => {
   });
   await bringUpLegacy({ ...legacyTarget(), size: "40MB", seed: 3, image: legacyImage });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
-  settings = {
-    kubeconfig: target.kubeconfig,
-    context: target.context,
-    namespace,
-    source: {
-      host: "postgres",
-      port: 5432,
-      database: "naytifedb",
-      user: "naytife",
-      secretName: "postgres-secret",
-      secretKey: "POSTGRES_PASSWORD",
-    },
-    target: {
-      cluster: "naytife-postgres",
-      database: "naytifedb",
-      owner: "naytife",
-      secretName: "cnpg-cluster-secret",
-      searchPath: ["naytife_schema", "public"],
-    },
-    image: "",
-    jobs: 2,
-    dump: { size: "1Gi", storageClass },
-    retainDays: 7,
-  };
+  settings = settingsOf(legacyTarget(), storageClass);
 }, 300_000);
 
 afterAll(async () => {
@@ -304,7 +252,7 @@ async function killedWhere(from: string, lock: string, reached: string): Promise
     void kubectl(target, [...exec, "bash", "-c", hold], waitAndLock).catch(() => "");
     killed = until(reached, 60, async () =>
       (await primary(reached, "naytifedb_migration").catch(() => "")) === "t" ? true : undefined,
-    ).then(killOutright);
+    ).then(() => killJob(legacyTarget()));
   });
   await killed;
   expect(outcome.errors).toContain("ended from outside");

@@ -1,13 +1,18 @@
 /** The online mode on a real cluster: a writer on the old database all the time, changes of every kind during the copy, a run that is killed, a copy that is damaged. */
-import * as fs from "node:fs";
-import { connect } from "../../local/legacy/cluster";
 import { connectionSecret } from "../../local/legacy/legacy";
 import { missing, startWriter, stopWriter, type Writer } from "../../local/legacy/writer";
 import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import type { MigrationReport } from "../../migration/migration";
 import { connectionUrl } from "../../postgresql/connection-url";
 import { kubectl, until } from "./kubectl";
-import { legacyImage, migrationFixture, type MigrationFixture, type Outcome, runProgram } from "./migration-fixture";
+import {
+  killJob,
+  legacyImage,
+  migrationFixture,
+  type MigrationFixture,
+  type Outcome,
+  runProgram,
+} from "./migration-fixture";
 
 let fixture: MigrationFixture;
 let online: Settings;
@@ -38,30 +43,6 @@ function at(
     },
     done: () => doing ?? Promise.reject(new Error(`it was never said: ${pattern.source}`)),
   };
-}
-
-/** Kills everything in the Job's container at one blow. By its processes on this machine: the API asks politely first. */
-async function killJob(): Promise<void> {
-  const { batch } = connect(legacyTarget());
-  const job = await batch.readNamespacedJob({ name: "naytife-postgres-migration", namespace: fixture.namespace });
-  const run = job.spec?.template.spec?.containers[0]?.env?.find(({ name }) => name === "RUN")?.value ?? "none";
-  const ofRun = (id: string) => {
-    try {
-      return fs.readFileSync(`/proc/${id}/environ`, "utf8").includes(`RUN=${run}\0`);
-    } catch {
-      // It has ended meanwhile.
-      return false;
-    }
-  };
-  const processes = fs.readdirSync("/proc").filter((entry) => /^[0-9]+$/.test(entry) && ofRun(entry));
-  expect(processes).not.toEqual([]);
-  for (const id of processes) {
-    try {
-      process.kill(Number(id), "SIGKILL");
-    } catch {
-      // The first of them took the others with it.
-    }
-  }
 }
 
 /** What an online run makes on the source, as far as it is there. */
@@ -175,7 +156,7 @@ test("a row that the copy lost while it caught up is found in the freeze; the so
 });
 
 test("killed outright while it catches up: its slots are taken away by the next run, which finishes, and nothing that was acknowledged is lost", async () => {
-  const kill = at(/catch up …/, killJob);
+  const kill = at(/catch up …/, () => killJob(legacyTarget()));
   const first = await up(kill.onLine);
   await kill.done();
   expect(first.code).toBe(1);

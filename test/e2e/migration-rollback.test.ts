@@ -1,15 +1,20 @@
 /** The way back on a real cluster: two writers through the whole life of a migration, one to each database, and nothing that either was told is lost. */
-import * as fs from "node:fs";
-import { poolerSpec } from "../../components/pooler";
-import { connect } from "../../local/legacy/cluster";
 import { connectionSecret } from "../../local/legacy/legacy";
 import { acknowledged, missing, startWriter, stopWriter, type Writer, type WriterLog } from "../../local/legacy/writer";
 import type { RollbackReport, Side } from "../../migration/engine/record";
 import { activeVariable, settingsVariable } from "../../migration/engine/settings";
 import { connectionUrl } from "../../postgresql/connection-url";
-import { sharedCluster } from "./cluster";
 import { kubectl, until } from "./kubectl";
-import { legacyImage, migrationFixture, type MigrationFixture, type Outcome, runProgram } from "./migration-fixture";
+import {
+  applyPooler,
+  killJob,
+  legacyImage,
+  migrationFixture,
+  type MigrationFixture,
+  type Outcome,
+  poolerRuns,
+  runProgram,
+} from "./migration-fixture";
 
 let fixture: MigrationFixture;
 let old: Writer;
@@ -48,42 +53,13 @@ function command(args: readonly string[], onLine?: (line: string) => void): Prom
   return heard(runProgram(all, { XDG_CACHE_HOME: process.env.XDG_CACHE_HOME }, onLine));
 }
 
-/** Which run of the migration a process of this machine belongs to, if any. */
-function runOf(id: string): string | undefined {
-  try {
-    return /(?:^|\0)RUN=([^\0]+)/.exec(fs.readFileSync(`/proc/${id}/environ`, "utf8"))?.[1];
-  } catch {
-    // It has ended meanwhile.
-    return undefined;
-  }
-}
-
-/** Kills everything in the Job's container at one blow. By its processes on this machine: the API asks politely first. */
-async function killJob(): Promise<void> {
-  const { batch } = connect(legacyTarget());
-  const job = await batch.readNamespacedJob({ name: "naytife-postgres-migration", namespace: fixture.namespace });
-  const run = job.spec?.template.spec?.containers[0]?.env?.find(({ name }) => name === "RUN")?.value;
-  const processes = fs.readdirSync("/proc").filter((entry) => /^[0-9]+$/.test(entry) && runOf(entry) === run);
-  if (run === undefined || processes.length === 0) throw new Error("the Job has no process on this machine");
-  const ended = processes.filter((id) => {
-    try {
-      return process.kill(Number(id), "SIGKILL");
-    } catch (error) {
-      // One that the loss of another has ended meanwhile.
-      if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
-      throw error;
-    }
-  });
-  if (ended.length === 0) throw new Error("the Job had ended before it could be killed");
-}
-
 /** Kills the Job, `after` milliseconds from the first line that matches. */
 function killJobAt(pattern: RegExp, after: number): { onLine: (line: string) => void; killed: () => Promise<void> } {
   let kill: Promise<void> | undefined;
   return {
     onLine: (line) => {
       if (kill === undefined && pattern.test(line)) {
-        kill = new Promise((resolve) => setTimeout(resolve, after)).then(killJob);
+        kill = new Promise((resolve) => setTimeout(resolve, after)).then(() => killJob(legacyTarget()));
       }
     },
     killed: () => kill ?? Promise.reject(new Error(`it was never said: ${pattern.source}`)),
@@ -111,7 +87,6 @@ beforeAll(async () => {
   // The operator makes an extension in the new database that the old one has not, as soon as such a parameter is there.
   fixture = await migrationFixture("rollback", "10MB", { "pg_stat_statements.max": "1000" });
   legacyPassword = await fixture.k("get", "secret", "postgres-secret", "-o", "jsonpath={.data.POSTGRES_PASSWORD}");
-  const { poolerImage } = await sharedCluster();
   await apply(
     newConnection(),
     // The writer's own: it stays with the new database when the other one turns.
@@ -121,31 +96,9 @@ beforeAll(async () => {
       metadata: { name: "pooled-connection" },
       stringData: { url: newDatabase("naytife-postgres-pooler") },
     },
-    {
-      apiVersion: "postgresql.cnpg.io/v1",
-      kind: "Pooler",
-      metadata: { name: "naytife-postgres-pooler" },
-      spec: poolerSpec({
-        cluster: "naytife-postgres",
-        instances: 1,
-        image: poolerImage,
-        mode: "transaction",
-        maxClientConnections: 1000,
-        defaultPoolSize: 20,
-        maxDatabaseConnections: 25,
-        maxUserConnections: 25,
-        serverCheckDelay: 30,
-        serverLoginRetry: 1,
-        memoryRequest: "32Mi",
-        memoryLimit: "128Mi",
-        cpuRequest: "10m",
-        cpuLimit: "500m",
-      }),
-    },
   );
-  const pool = "deployment/naytife-postgres-pooler";
-  await until("the pooler's Deployment", 60, () => fixture.k("get", pool, "-o", "name").catch(() => undefined));
-  await fixture.k("rollout", "status", pool, "--timeout=120s");
+  await applyPooler(fixture, 1);
+  await poolerRuns(fixture);
   const common = { image: legacyImage, periodMilliseconds: 100, durationSeconds: 900 };
   old = await startWriter(legacyTarget(), { ...common, name: "old", url: await connectionSecret(legacyTarget()) });
   pooled = await startWriter(legacyTarget(), {
@@ -156,7 +109,6 @@ beforeAll(async () => {
 }, 300_000);
 
 afterAll(async () => {
-  await fixture.k("delete", "pooler.postgresql.cnpg.io", "naytife-postgres-pooler", "--ignore-not-found");
   await fixture.takeDown();
 }, 120_000);
 
@@ -329,6 +281,9 @@ test("the Secret names the old database; the new one is closed, and neither `up`
   expect(refused.code).toBe(1);
   expect((await up("source")).code).toBe(0);
   expect((await command(["rollback"])).code).toBe(0);
+  const plan = await command(["plan"]);
+  expect(plan.output).toMatch(/rolled back at 2[^]*npm run migration -- again/);
+  expect(plan.code).toBe(2);
   expect(await closed()).toBe("f");
   const running = "jsonpath={.items[*].status.containerStatuses[*].restartCount}";
   expect(await fixture.k("get", "pods", "-l", "app=postgres", "-o", running)).toBe("0");

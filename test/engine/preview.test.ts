@@ -19,12 +19,27 @@ afterAll(() => {
   rmSync(stateDirectory, { recursive: true, force: true });
 });
 
-/** What every stack has; the storage class goes by the stack's provider of volumes. */
+/** The store in the cluster. Oracle's bucket has a test of its own. */
+const localBucket = [
+  "kubernetes:apps/v1:Deployment naytife-postgres-store",
+  "kubernetes:core/v1:PersistentVolumeClaim naytife-postgres-store",
+  "kubernetes:core/v1:Secret cnpg-backup-secret",
+  "kubernetes:core/v1:Service naytife-postgres-store",
+  "naytife:postgres:LocalBucket bucket",
+  "random:index/randomPassword:RandomPassword bucket-access-key",
+  "random:index/randomPassword:RandomPassword bucket-secret-key",
+];
+
+/** What every stack has but for its bucket; the storage class goes by the stack's provider of volumes. */
 const expected = ({ storageClass, instances }: { storageClass: string; instances: number }): string[] => [
+  "command:local:Command archiving-command",
   `command:local:Command growth-settled-${instances}`,
   "command:local:Command migration-engine",
+  "kubernetes:barmancloud.cnpg.io/v1:ObjectStore naytife-postgres-backups",
   "kubernetes:core/v1:Namespace cnpg-system",
   "kubernetes:core/v1:Namespace namespace",
+  "kubernetes:core/v1:Secret barman-cloud-client-tls",
+  "kubernetes:core/v1:Secret barman-cloud-server-tls",
   "kubernetes:core/v1:Secret cnpg-cluster-secret",
   "kubernetes:core/v1:Secret naytife-postgres-connection",
   "kubernetes:helm.sh/v3:Release cloudnative-pg",
@@ -32,7 +47,12 @@ const expected = ({ storageClass, instances }: { storageClass: string; instances
   "kubernetes:postgresql.cnpg.io/v1:Cluster naytife-postgres",
   "kubernetes:postgresql.cnpg.io/v1:ClusterPatch naytife-postgres-size",
   "kubernetes:postgresql.cnpg.io/v1:Pooler naytife-postgres-pooler",
+  "kubernetes:postgresql.cnpg.io/v1:ScheduledBackup naytife-postgres-daily",
   `kubernetes:storage.k8s.io/v1:StorageClass ${storageClass}`,
+  "naytife:postgres:Archive archive",
+  "naytife:postgres:ArchivingCheck archiving",
+  "naytife:postgres:BackupSchedule backup-schedule",
+  "naytife:postgres:BarmanPlugin backup-plugin",
   "naytife:postgres:Cluster cluster",
   "naytife:postgres:Connection connection",
   "naytife:postgres:Credentials credentials",
@@ -42,6 +62,7 @@ const expected = ({ storageClass, instances }: { storageClass: string; instances
   "naytife:postgres:Operator operator",
   "naytife:postgres:Pooler pooler",
   "naytife:postgres:Storage storage",
+  "random:index/randomPassword:RandomPassword backup-plugin-keys",
   "random:index/randomPassword:RandomPassword credentials-password",
 ];
 
@@ -55,7 +76,13 @@ test.each(stackNames)(
   "the preview of %s is green without a cluster, and lists what the stack has",
   async (stack) => {
     const { resources } = await preview({ stack, stateDirectory });
-    expect(resources.map(({ type, name }) => `${type} ${name}`).sort()).toEqual(expected(table[stack]));
+    const listed = resources.map(({ type, name }) => `${type} ${name}`);
+    // Objects of the plugin's manifest have their kind in their name.
+    const ofManifest = /^kubernetes:\S+:(\w+) \1-/;
+    expect(listed.filter((line) => ofManifest.test(line)).length).toBeGreaterThan(10);
+    const ofBucket = (line: string) => line.startsWith("oci:") || /OciBucket|oci|cnpg-backup-secret/.test(line);
+    const others = listed.filter((line) => !ofManifest.test(line) && (stack === "local" || !ofBucket(line)));
+    expect(others.sort()).toEqual([...expected(table[stack]), ...(stack === "local" ? localBucket : [])].sort());
     expect(new Set(resources.map(({ operation }) => operation))).toEqual(new Set(["create"]));
   },
   60_000,

@@ -17,6 +17,14 @@ const scheduledBackupType = "kubernetes:postgresql.cnpg.io/v1:ScheduledBackup";
 
 type Program = Recording<Awaited<ReturnType<typeof naytifePostgres>>>;
 
+/** What is not in the stacks' files: where no network is, the manifest's path, and what of Oracle's cloud its owner alone knows. */
+const ownSettings = async () => ({
+  backupPluginManifest: await pluginManifest(),
+  backupOciTenancy: "ocid1.tenancy.oc1..aaaa",
+  backupOciCompartment: "ocid1.compartment.oc1..aaaa",
+  backupOciNamespace: "shop",
+});
+
 async function run(
   stack: StackName,
   options: { preview?: boolean; config?: Record<string, string> } = {},
@@ -24,9 +32,13 @@ async function run(
   return record(naytifePostgres, {
     stack,
     preview: options.preview ?? false,
-    config: stackConfiguration(stack, { backupPluginManifest: await pluginManifest(), ...options.config }),
+    config: stackConfiguration(stack, { ...(await ownSettings()), ...options.config }),
   });
 }
+
+/** Whether something is part of the backups: of the plugin, the bucket, the archive or the schedule. */
+const isOfBackups = ({ parent }: { parent: string }): boolean =>
+  /:(BarmanPlugin|LocalBucket|OciBucket|Archive|BackupSchedule)::[\w-]+$/.test(parent);
 
 /** Each program runs once; the tests only read what it registered. */
 const programs = new Map<StackName, Promise<Program>>();
@@ -68,7 +80,7 @@ const table = {
     effectiveCacheSize: "512MB",
     backups: {
       destinationPath: "s3://naytife-postgres-backups/staging",
-      endpointURL: "https://example.compat.objectstorage.us-phoenix-1.oraclecloud.com",
+      endpointURL: "https://shop.compat.objectstorage.us-phoenix-1.oraclecloud.com",
     },
     safe: false,
   },
@@ -85,7 +97,7 @@ const table = {
     effectiveCacheSize: "1GB",
     backups: {
       destinationPath: "s3://naytife-postgres-backups/production",
-      endpointURL: "https://example.compat.objectstorage.us-phoenix-1.oraclecloud.com",
+      endpointURL: "https://shop.compat.objectstorage.us-phoenix-1.oraclecloud.com",
     },
     safe: true,
   },
@@ -173,7 +185,7 @@ describe.each(stacks)("%s", (stack) => {
     expect(spec).not.toHaveProperty("instances");
     expect(spec.postgresql).not.toHaveProperty("synchronous");
     expect(program.ofType(sizeType)).toEqual([]);
-    expect(program.ofType("command:local:Command")).toEqual([]);
+    expect(program.ofType("command:local:Command").map(({ name }) => name)).toEqual(["archiving-command"]);
   });
 
   test("has the table's storage class, and only that", async () => {
@@ -219,7 +231,7 @@ describe.each(stacks)("%s", (stack) => {
   });
 
   test("keeps what it must keep, and nothing else", async () => {
-    const { registrations } = await programOf(stack);
+    const registrations = (await programOf(stack)).registrations.filter((one) => !isOfBackups(one));
     const named = (kept: typeof registrations) => kept.map(({ type, name }) => `${type} ${name}`).sort();
     expect(named(registrations.filter((one) => one.protect))).toEqual(
       row.safe
@@ -246,6 +258,30 @@ describe.each(stacks)("%s", (stack) => {
     );
   });
 
+  test("keeps of its backups what a database that stays goes on archiving with, and the bucket above all", async () => {
+    const registrations = (await programOf(stack)).registrations.filter(isOfBackups);
+    const made = registrations.filter(({ custom, type }) => custom && !/^(pulumi:providers|random):/.test(type));
+    // Deleting a definition deletes every object of its kind, in every namespace.
+    const definitions = made.filter(({ type }) => type.endsWith(":CustomResourceDefinition"));
+    expect(definitions.map(({ retainOnDelete }) => retainOnDelete)).toEqual([true]);
+    for (const one of made.filter(({ type }) => !type.endsWith(":CustomResourceDefinition")))
+      expect([one.name, one.retainOnDelete]).toEqual([one.name, row.safe]);
+    const isProtected = made.filter((one) => one.protect).map(({ name }) => name);
+    expect(isProtected.sort()).toEqual(
+      row.safe
+        ? [
+            "bucket-bucket",
+            "bucket-group",
+            "bucket-lifecycle",
+            "bucket-membership",
+            "bucket-policy",
+            "bucket-user",
+            "cnpg-backup-secret",
+          ]
+        : [],
+    );
+  });
+
   test("ends with a protected resource alone if any is: a destroy begins there, and is refused before it deletes anything in the cluster", async () => {
     const { registrations } = await programOf(stack);
     const needed = new Set(registrations.flatMap(({ parent, dependencies }) => [parent, ...dependencies]));
@@ -267,18 +303,24 @@ describe.each(stacks)("%s", (stack) => {
     const { registrations } = await programOf(stack);
     for (const one of registrations) {
       if (one.custom && !one.type.startsWith("pulumi:providers:")) {
-        expect(one.parent).toMatch(/::naytife:postgres:\w+::\w+$/);
+        expect(one.parent).toMatch(/::naytife:postgres:\w+::[\w-]+$/);
       }
       if (one.type.startsWith("kubernetes:")) {
         expect(one.provider).toMatch(/::pulumi:providers:kubernetes::kubernetes::kubernetes-id$/);
       }
     }
     const components = registrations.filter((one) => !one.custom).map(({ type }) => type);
-    expect(components.sort()).toEqual(
-      ["Cluster", "Connection", "Credentials", "Growth", "Migration", "Namespace", "Operator", "Pooler", "Storage"].map(
-        (component) => `naytife:postgres:${component}`,
-      ),
-    );
+    const expected = [
+      ...[
+        "Archive",
+        "ArchivingCheck",
+        "BackupSchedule",
+        "BarmanPlugin",
+        stack === "local" ? "LocalBucket" : "OciBucket",
+      ],
+      ...["Cluster", "Connection", "Credentials", "Growth", "Migration", "Namespace", "Operator", "Pooler", "Storage"],
+    ];
+    expect(components.sort()).toEqual(expected.map((component) => `naytife:postgres:${component}`).sort());
   });
 
   test("makes no custom resource before the operator, nor the connection before pooler and data", async () => {

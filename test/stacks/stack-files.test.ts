@@ -51,7 +51,7 @@ describe.each(stacks)("%s", (stack) => {
     }
   });
 
-  test("has no default Kubernetes provider, which would use whatever context is current", () => {
-    expect(file["pulumi:disable-default-providers"]).toEqual(["kubernetes"]);
+  test("has no default provider that would use whatever cluster or tenancy is current", () => {
+    expect(file["pulumi:disable-default-providers"]).toEqual(["kubernetes", "oci"]);
   });
 });

@@ -74,7 +74,7 @@ describe("the ObjectStore", () => {
   test("says nothing of a compression where there is none", () => {
     const { wal, data } = objectStoreSpec({ ...archive, compression: "none", walCompression: "none" }).configuration;
     expect(wal).toEqual({ maxParallel: 4 });
-    expect(data).toEqual({ jobs: 2 });
+    expect(data).toEqual({ jobs: 2, immediateCheckpoint: true });
   });
 
   test("goes before the Cluster that archives to it, by the plan's Secret and under its own name", async () => {
@@ -239,7 +239,16 @@ test("the store in the cluster makes its bucket first, and tells its keys to nob
 
 test("that WAL arrives is asked anew for another place, and for no other reason", async () => {
   const check = (serverName: string, deadline: number) =>
-    record(() => new ArchivingCheck("archiving", { cluster: "uid", bucket: archive.bucket, serverName, deadline, settings: exampleSettings }));
+    record(
+      () =>
+        new ArchivingCheck("archiving", {
+          cluster: "uid",
+          bucket: archive.bucket,
+          serverName,
+          deadline,
+          settings: exampleSettings,
+        }),
+    );
   const command = async (...args: Parameters<typeof check>) => (await check(...args)).get("command:local:Command");
   const one = await command("a", 60);
   expect(one.inputs.triggers).not.toEqual((await command("b", 60)).inputs.triggers);
@@ -263,11 +272,32 @@ describe("why WAL does not arrive", () => {
       /Set backupServerName/,
       true,
     ],
-    ["wrong credentials", "An error occurred (403) when calling the HeadBucket operation: Forbidden", /refuses the credentials/, /Put the right/, true],
-    ["no bucket", "botocore.errorfactory.NoSuchBucket: An error occurred (NoSuchBucket)", /no bucket/, /Make the bucket/, true],
-    ["no store", 'Could not connect to the endpoint URL: "http://store:7070/backups"', /does not answer/, /WAL is kept/, false],
+    [
+      "wrong credentials",
+      "An error occurred (403) when calling the HeadBucket operation: Forbidden",
+      /refuses the credentials/,
+      /Put the right/,
+      true,
+    ],
+    [
+      "no bucket",
+      "botocore.errorfactory.NoSuchBucket: An error occurred (NoSuchBucket)",
+      /no bucket/,
+      /Make the bucket/,
+      true,
+    ],
+    [
+      "no store",
+      'Could not connect to the endpoint URL: "http://store:7070/backups"',
+      /does not answer/,
+      /WAL is kept/,
+      false,
+    ],
   ])("is told of %s", (_, log, what, next, lasts) => {
-    const cause = causeOf(`{"msg":"something before"}\n{"msg":"${log.replaceAll('"', '\\"')}"}\n{"msg":"after"}\n`, place);
+    const cause = causeOf(
+      `{"msg":"something before"}\n{"msg":"${log.replaceAll('"', '\\"')}"}\n{"msg":"after"}\n`,
+      place,
+    );
     expect(cause?.what).toMatch(what);
     expect(cause?.next).toMatch(next);
     expect(cause?.lasts).toBe(lasts);

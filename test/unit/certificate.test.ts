@@ -76,8 +76,8 @@ function handshake(server: string, client: string): Promise<string> {
         ca: trusted.server.certificate,
       });
       let text = "";
-      socket.on("data", (chunk) => (text += chunk.toString()));
-      socket.on("error", (error) => {
+      socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      socket.on("error", (error: Error) => {
         listener.close();
         reject(error);
       });
@@ -100,16 +100,19 @@ test("is not taken by who trusts another", async () => {
 describe("the validity", () => {
   const day = 24 * 60 * 60_000;
 
-  test.each([3, 30, 365, 3650])("of %d days leaves a third of them at any time, and is the same for most of it", (days) => {
-    const start = Date.parse("2026-11-21T22:00:00Z");
-    const seen = new Set<number>();
-    for (let at = start; at < start + 2 * days * day; at += (days * day) / 50) {
-      const { notBefore, notAfter } = validityAt(new Date(at), days);
-      expect(notBefore.getTime()).toBeLessThanOrEqual(at - day);
-      expect(notAfter.getTime() - at).toBeGreaterThanOrEqual((days * day) / 3);
-      seen.add(notAfter.getTime());
-    }
-    expect(seen.size).toBeGreaterThanOrEqual(3);
-    expect(seen.size).toBeLessThanOrEqual(5);
-  });
+  test.each([3, 30, 365, 3650])(
+    "of %d days leaves a third of them at any time, and is the same for most of it",
+    (days) => {
+      const start = Date.parse("2026-11-21T22:00:00Z");
+      const seen = new Set<number>();
+      for (let at = start; at < start + 2 * days * day; at += (days * day) / 50) {
+        const { notBefore, notAfter } = validityAt(new Date(at), days);
+        expect(notBefore.getTime()).toBeLessThanOrEqual(at - day);
+        expect(notAfter.getTime() - at).toBeGreaterThanOrEqual((days * day) / 3);
+        seen.add(notAfter.getTime());
+      }
+      expect(seen.size).toBeGreaterThanOrEqual(3);
+      expect(seen.size).toBeLessThanOrEqual(5);
+    },
+  );
 });

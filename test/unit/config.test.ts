@@ -84,6 +84,31 @@ const refusals: [string, StackName, Record<string, string>, string[], string][] 
     ["storageSize", "storageClass"],
     "50Gi",
   ],
+  [
+    "an OCID of something else",
+    "local",
+    { backupOciCompartment: "ocid1.bucket.oc1.phx.aaaa" },
+    ["backupOciCompartment"],
+    "compartment or tenancy",
+  ],
+  [
+    "a quotation mark in what becomes a policy",
+    "local",
+    { backupOciTenancy: "ocid1.tenancy.oc1..a'" },
+    ["backupOciTenancy"],
+    "OCID",
+  ],
+  ["a namespace that is a host", "local", { backupOciNamespace: "evil.example" }, ["backupOciNamespace"], "a-z"],
+  ["a region's key in a region's place", "local", { backupOciHomeRegion: "PHX" }, ["backupOciHomeRegion"], "phoenix"],
+  [
+    "a region of another cloud",
+    "production",
+    { backupStore: "oci", backupRegion: "garage" },
+    ["backupStore", "backupRegion"],
+    "region of OCI",
+  ],
+  ["no e-mail address", "local", { backupOciUserEmail: "backups" }, ["backupOciUserEmail"], "e-mail"],
+  ["no grace", "local", { backupOciPreviousVersionsDays: "0" }, ["backupOciPreviousVersionsDays"], "from 1"],
   ["no instances", "local", { instances: "0" }, ["instances"], "from 1"],
   ["half an instance", "local", { instances: "1.5" }, ["instances"], "whole"],
   ["two instances in production", "production", { instances: "2" }, ["instances", "environment"], "3"],
@@ -269,6 +294,25 @@ test.each(refusals)("refuses %s", (_, stack, overrides, named, allowed) => {
   expect(problems(stack, overrides)).toEqual([
     { keys: named, values: expect.any(Array) as unknown, allowed: expect.stringContaining(allowed) as unknown },
   ]);
+});
+
+test("examples stand for OCI's identifiers in a preview, and an update refuses each of them", async () => {
+  const config = stackConfiguration("production", { backupStore: "oci" });
+  const load = (preview: boolean) =>
+    record(() => Promise.resolve().then(loadConfig).catch(String), { config, preview });
+  expect((await load(true)).result).toMatchObject({ backupOciNamespace: "example" });
+  const { result } = await load(false);
+  for (const key of ["backupOciTenancy", "backupOciCompartment", "backupOciNamespace"])
+    expect(result).toMatch(new RegExp(`naytife-postgres:${key} is "[^"]*example"; allowed: your own`));
+
+  const own = stackConfiguration("production", {
+    backupStore: "oci",
+    backupOciTenancy: "ocid1.tenancy.oc1..aaaa",
+    backupOciCompartment: "ocid1.compartment.oc1..aaaa",
+    backupOciNamespace: "axaxnpcrorw5",
+  });
+  const { result: taken } = await record(loadConfig, { config: own });
+  expect(taken.backupOciTenancy).toBe("ocid1.tenancy.oc1..aaaa");
 });
 
 test("each key that is not set is named", () => {

@@ -45,7 +45,10 @@ test("the data is safe with a backup that was begun after the migration, and no 
 
 test("it is not while WAL waits, and the reason is said", async () => {
   const { look } = namespace([backup("daily", "22:00:01", "completed")], 3);
-  const failing = { spec: {}, status: { conditions: [{ type: "ContinuousArchiving", status: "False", message: "no store" }] } };
+  const failing = {
+    spec: {},
+    status: { conditions: [{ type: "ContinuousArchiving", status: "False", message: "no store" }] },
+  };
   expect(await look(failing)).toEqual({
     settled: false,
     line: "base backup daily completed, 3 WAL segments wait for the archive; archiving fails: no store",

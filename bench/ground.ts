@@ -1,0 +1,287 @@
+/** What the ways are measured on: an embedded cluster with the operator, a source with its data, and a target that is made anew for each measurement. */
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { clusterSpec, type ClusterDescription, type ClusterSpec } from "../components/cluster";
+import { names as targetNames } from "../components/names";
+import { storageClasses } from "../components/storage";
+import { validate, type Values } from "../config";
+import type { EmbeddedCluster } from "../local/kubernetes/cluster";
+import { connect, createIfAbsent, podQuery, readyPod, type Cluster } from "../local/legacy/cluster";
+import { bringUpLegacy } from "../local/legacy/legacy";
+import {
+  deploymentManifest,
+  namespaceManifest,
+  names as sourceNames,
+  secretManifest,
+  serviceManifest,
+  type Manifest,
+} from "../local/legacy/manifests";
+import { parseSize } from "../local/legacy/plan";
+import { during } from "../local/progress";
+import { run } from "../local/run";
+import { project, stackConfiguration } from "../local/stack-files";
+import { tool } from "../local/toolchain/toolchain";
+import { Kubernetes } from "../migration/engine/kubernetes";
+import type { Settings } from "../migration/engine/settings";
+import { settle } from "../migration/engine/settle";
+import { migrationSettings } from "../migration/settings";
+import { postgresqlParameters } from "../postgresql/parameters";
+import type { ShapeFacts, ShapeName } from "./results";
+import { shapes } from "./shapes";
+
+const storageClass = "cnpg-local-storage";
+
+/** How long a Cluster may take to come, and its remains to go, in milliseconds. */
+const patience = 10 * 60_000;
+
+/** Where one shape's measurements are made. */
+export interface Ground {
+  readonly cluster: EmbeddedCluster;
+  readonly api: Cluster;
+  readonly kubernetes: Kubernetes;
+  /** What the migration is told. */
+  readonly settings: Settings;
+  readonly namespace: string;
+  /** Of a whole target. */
+  readonly instances: number;
+  readonly jobs: number;
+  /** What a target is made of, but for its size. */
+  readonly target: ClusterDescription;
+}
+
+/**
+ * The values of the stack `production`, with what the embedded cluster has not, and without what is none of a copy's business: one node, local volumes, as many cores
+ * for an instance as the machine has, no synchronous replication.
+ */
+export function production(
+  cluster: Pick<EmbeddedCluster, "kubeconfig" | "context" | "postgresImage">,
+  namespace: string,
+  instances: number,
+  jobs: number,
+  cores: number,
+): Values {
+  const overrides: Record<string, string> = {
+    // One node and no standby that confirms are refused in production.
+    environment: "local",
+    kubeconfig: cluster.kubeconfig,
+    kubeContext: cluster.context,
+    namespace,
+    instances: String(instances),
+    postgresImage: cluster.postgresImage,
+    storageClass,
+    storageSize: "20Gi",
+    cpuRequest: "100m",
+    cpuLimit: String(cores),
+    synchronousReplicas: "0",
+    podAntiAffinity: "none",
+    migrationJobs: String(jobs),
+    // Nobody is connected when a target is taken away.
+    smartShutdownTimeout: "1",
+  };
+  const texts = stackConfiguration("production", overrides);
+  return validate(
+    project.name,
+    (key) => texts[`${project.name}:${key}`],
+    () => false,
+  );
+}
+
+/** The ground for one shape; nothing is made yet. */
+export function groundOf(cluster: EmbeddedCluster, values: Values): Ground {
+  const settings = migrationSettings(values);
+  return {
+    cluster,
+    api: connect(settings),
+    kubernetes: new Kubernetes(settings),
+    settings,
+    namespace: values.namespace,
+    instances: values.instances,
+    jobs: values.migrationJobs,
+    target: {
+      ...values,
+      namespaceName: values.namespace,
+      image: values.postgresImage,
+      credentialsSecret: targetNames.credentialsSecret,
+      schemas: values.databaseSchemas,
+      searchPath: values.databaseSearchPath,
+      parameters: postgresqlParameters(values),
+      archive: undefined,
+    },
+  };
+}
+
+async function kubectl(
+  { cluster, namespace }: Pick<Ground, "cluster" | "namespace">,
+  args: readonly string[],
+  input = "",
+): Promise<string> {
+  const options = { input, timeout: patience };
+  const where = ["--kubeconfig", cluster.kubeconfig, "--context", cluster.context, "--namespace", namespace];
+  return run(await tool("kubectl"), [...where, ...args], options);
+}
+
+/** The operator and the StorageClass, for all shapes. */
+export async function prepare(cluster: EmbeddedCluster): Promise<void> {
+  const where = { cluster, namespace: targetNames.operatorNamespace };
+  await kubectl(where, ["apply", "--server-side", "--filename=-"], await readFile(cluster.operatorManifest, "utf8"));
+  await kubectl(where, ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=180s"]);
+  const manifest = {
+    apiVersion: "storage.k8s.io/v1",
+    kind: "StorageClass",
+    metadata: { name: storageClass },
+    ...storageClasses[storageClass],
+  };
+  await createIfAbsent(connect({ ...cluster, namespace: "default" }), manifest);
+}
+
+/** The source in a namespace of its own, with the shape's rows, settled: vacuumed, analyzed, written to disk. */
+export async function makeSource(ground: Ground, shape: ShapeName, size: string): Promise<ShapeFacts> {
+  const { api, cluster, namespace } = ground;
+  if (shape === "legacy") {
+    await bringUpLegacy({ ...ground.settings, size, seed: 1, image: cluster.legacyImage });
+  } else {
+    for (const manifest of [
+      namespaceManifest(namespace),
+      secretManifest(namespace, "a-password-of-the-bench"),
+      serviceManifest(namespace),
+      deploymentManifest(namespace, cluster.legacyImage, "replica"),
+    ]) {
+      await createIfAbsent(api, manifest);
+    }
+    await readyPod(api, namespace, 180_000);
+    await during(`${shape}: making ${size} of rows`, async () => {
+      for (const statement of shapes[shape].statements(parseSize(size))) await podQuery(api, namespace, statement);
+    });
+  }
+  for (const statement of ["VACUUM (ANALYZE)", "CHECKPOINT"]) await podQuery(api, namespace, statement);
+  await createIfAbsent(api, {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: targetNames.credentialsSecret, namespace },
+    type: "kubernetes.io/basic-auth",
+    stringData: { username: ground.settings.target.owner, password: "another-password-of-the-bench" },
+  });
+  const ours = "oid >= 16384 AND relnamespace::regnamespace::text NOT LIKE 'pg\\_toast%'";
+  const [counted] = await podQuery(
+    api,
+    namespace,
+    `SELECT count(*) FILTER (WHERE relkind = 'r'), sum(pg_table_size(oid)) FILTER (WHERE relkind IN ('r', 'm')), count(*) FILTER (WHERE relkind = 'i'), sum(pg_relation_size(oid)) FILTER (WHERE relkind = 'i') FROM pg_class WHERE ${ours}`,
+  );
+  const [tables, tableBytes, indexes, indexBytes] = (counted ?? []).map(Number);
+  return {
+    shape,
+    description:
+      shape === "legacy" ? "The shop of local/legacy with all its peculiarities." : shapes[shape].description,
+    tables: tables ?? 0,
+    tableBytes: tableBytes ?? 0,
+    indexes: indexes ?? 0,
+    indexBytes: indexBytes ?? 0,
+  };
+}
+
+/** Opens the source that a migration has sealed, so that it can be read again. */
+export async function openSource({ api, namespace }: Ground): Promise<void> {
+  for (const change of ["WITH ALLOW_CONNECTIONS true", "RESET default_transaction_read_only"])
+    await podQuery(api, namespace, `ALTER DATABASE ${sourceNames.database} ${change}`, "postgres");
+}
+
+/** A Cluster as the program declares it, but that its superuser may log in: the ways that are compared are given that. */
+export function clusterManifest(
+  { target, namespace }: Ground,
+  size: "full" | "lone",
+  change: (spec: ClusterSpec) => object = (spec) => spec,
+): Manifest {
+  const spec = { ...clusterSpec({ ...target, growsLater: size === "lone" }), enableSuperuserAccess: true };
+  return {
+    apiVersion: "postgresql.cnpg.io/v1",
+    kind: "Cluster",
+    metadata: { name: targetNames.cluster, namespace },
+    spec: change(spec),
+  };
+}
+
+/** Makes the target; the webhook of an operator that has only just started may still be away. */
+export async function createCluster({ api }: Ground, manifest: Manifest): Promise<void> {
+  const deadline = Date.now() + 90_000;
+  for (;;) {
+    try {
+      await createIfAbsent(api, manifest);
+      return;
+    } catch (error) {
+      if (!String(error).includes("failed calling webhook") || Date.now() > deadline) throw error;
+      await sleep(1000);
+    }
+  }
+}
+
+/** Waits until so many instances are ready, and all of them stream, as `pulumi up` does after a migration. */
+export async function untilReady({ kubernetes, settings }: Ground, instances: number): Promise<void> {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const status = (await kubernetes.cluster())?.status;
+    if ((status?.readyInstances ?? 0) > 0 && status?.currentPrimary !== undefined) break;
+    if (Date.now() > deadline) throw new Error(`the Cluster had no ready instance within ${patience / 60_000} minutes`);
+    await sleep(300);
+  }
+  await settle(settings, { instances, backup: undefined }, () => undefined);
+}
+
+/** Brings a lone instance's Cluster to its full size, as migration/growth.ts does. */
+export async function grow(ground: Ground): Promise<void> {
+  const spec = { instances: ground.instances };
+  await kubectl(ground, [
+    "patch",
+    "cluster.postgresql.cnpg.io",
+    targetNames.cluster,
+    "--type=merge",
+    "--patch",
+    JSON.stringify({ spec }),
+  ]);
+}
+
+/** Waits until all instances are ready, stream, and have replayed all that is written by now. @returns when that was, in milliseconds */
+export async function untilSafe({ kubernetes, instances }: Ground): Promise<number> {
+  const deadline = Date.now() + patience;
+  const written = await kubernetes.control("SELECT pg_current_wal_lsn()");
+  // A replica that is only being made has replayed nothing.
+  const caughtUp = `SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn >= '${written}'`;
+  for (;;) {
+    const replicas = Number(await kubernetes.control(caughtUp));
+    const at = Date.now();
+    const ready = (await kubernetes.cluster())?.status?.readyInstances ?? 0;
+    if (replicas === instances - 1 && ready === instances) return at;
+    if (at > deadline) {
+      throw new Error(`not safe within ${patience / 60_000} minutes: ${ready} instances ready, ${replicas} caught up`);
+    }
+    await sleep(300);
+  }
+}
+
+/** Takes the target and all that a move left away, volumes included. */
+export async function clear(ground: Ground): Promise<void> {
+  const { api, namespace } = ground;
+  await kubectl(ground, ["delete", "cluster.postgresql.cnpg.io", targetNames.cluster, "--ignore-not-found", "--wait"]);
+  const ours = "naytife.com/cluster";
+  await kubectl(ground, ["delete", "job,pvc,configmap,secret", "--selector", ours, "--ignore-not-found", "--wait"]);
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const pods = await api.core.listNamespacedPod({ namespace, labelSelector: "cnpg.io/cluster" });
+    const volumes = await api.core.listPersistentVolume();
+    if (pods.items.length + volumes.items.length === 0) break;
+    if (Date.now() > deadline)
+      throw new Error(`what an earlier target left did not go within ${patience / 60_000} minutes`);
+    await sleep(300);
+  }
+  // A migration that did not come to its end may have left it sealed.
+  await openSource(ground);
+}
+
+/** Gives every move the same start: the source is in the cache, nothing waits to be written on either side. */
+export async function levelled({ api, namespace, kubernetes }: Ground, target: boolean): Promise<void> {
+  // Relative to the server's data directory. What vacuum takes away meanwhile need not be read.
+  const read = "cat >/dev/null; find base -type f -exec cat {} + >/dev/null 2>&1; true";
+  for (const statement of [`COPY (SELECT) TO PROGRAM '${read}'`, "CHECKPOINT"])
+    await podQuery(api, namespace, statement, "postgres");
+  if (target) await kubernetes.control("CHECKPOINT");
+  await run("sync", []);
+}

@@ -1,0 +1,285 @@
+/** docs/benchmarks.md from results. Pure: every sentence that depends on a figure is made from it. */
+import type { Outcome, Results, ShapeFacts, ShapeName, WayName } from "./results";
+import { summary, type Summary } from "./statistics";
+import { humanBytes } from "../migration/engine/events";
+
+/** The goals of the speed: shares of the plan's time to safe, and of the ceiling's copy and index. */
+const goals = { safe: 1 / 3, ceiling: 1.15 };
+
+const titles: Readonly<Record<WayName, string>> = {
+  ours: "**ours**",
+  pipe: "`pg_dump \\| psql` (the plan's)",
+  parallel: "`pg_dump -Fd -j`, `pg_restore -j`",
+  import: "CNPG's `initdb.import`",
+  pgcopydb: "pgcopydb",
+  ceiling: "ceiling",
+};
+
+type Measured = Outcome & { measurement: NonNullable<Outcome["measurement"]> };
+type Figure = (outcome: Measured) => number | undefined;
+
+const figures = {
+  copyAndIndex: ({ measurement }) => measurement.copyAndIndex,
+  verified: ({ measurement }) => measurement.verified,
+  safe: ({ measurement }) => measurement.safe,
+  fromNothing: ({ measurement: { cluster, safe } }) => (safe === undefined ? undefined : cluster + safe),
+} satisfies Record<string, Figure>;
+
+/** The measurements of one way of one shape whose copy was equal: a copy that is not is none. */
+function good({ outcomes }: Results, shape: ShapeName, way: WayName): Measured[] {
+  return outcomes.filter(
+    (outcome): outcome is Measured =>
+      outcome.shape === shape && outcome.way === way && outcome.measurement?.parity.equal === true,
+  );
+}
+
+function figure(results: Results, shape: ShapeName, way: WayName, of: Figure): Summary | undefined {
+  return summary(good(results, shape, way).flatMap((outcome) => of(outcome) ?? []));
+}
+
+function ratio(results: Results, shape: ShapeName, way: WayName, to: WayName, of: Figure): number | undefined {
+  const [ours, theirs] = [figure(results, shape, way, of), figure(results, shape, to, of)];
+  return ours === undefined || theirs === undefined ? undefined : ours.median / theirs.median;
+}
+
+const times = (value: number | undefined) => (value === undefined ? "" : value.toFixed(2));
+
+function spread(value: Summary | undefined): string {
+  if (value === undefined) return "";
+  const middle = value.median.toFixed(1);
+  return value.count === 1 ? middle : `${middle} (${value.least.toFixed(1)}–${value.most.toFixed(1)})`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), `|${"---|".repeat(head.length)}`, ...rows.map(line)].join("\n");
+}
+
+/** The whole page. */
+export function render(results: Results): string {
+  const { machine, instance, runs, instances, jobs, versions, shapes } = results;
+  const begun = results.ended === undefined ? `${results.began}, broken off` : `${results.began} to ${results.ended}`;
+  return `# Benchmarks of the migration
+
+Written by \`npm run bench -- render\` from the results of one run; do not edit. \`npm run bench -- ${results.command}\`, ${begun}, at commit ${results.commit}.
+
+${verdicts(results)}
+
+"From nothing" is the ratio that compares like with like. Without it ours makes ${instances - 1} of its instances within its time to safe, while the plan's finds all ${instances} there.
+
+## What is measured
+
+Every way moves the same source (PostgreSQL ${versions["PostgreSQL, source"] ?? "?"}) into a target of its own (${versions["PostgreSQL, target"] ?? "?"}), made anew for each measurement: ${runs} ${runs === 1 ? "run" : "runs"}, in each of which the ways
+come in another order, one after the other. All figures are seconds: the median, and in brackets the least and the most. Before each move the source's files are read once, so that they lie in the cache,
+and both sides make a checkpoint; afterwards the target is taken away.
+
+| | |
+|---|---|
+| copy + index | from the first definition to the last index or constraint, without ANALYZE |
+| verified | from the start of the move until both sides were compared and equal. Ours: its own verification and the switch as well. The others: rows, a 2 × 64-bit order-free hash of each table, indexes, constraints, triggers and sequences counted |
+| **time to safe** | from the start of the move until that, and all ${instances} instances stream and have replayed everything. Every way's includes ANALYZE |
+| from nothing | time to safe, and the making of the Cluster that the move begins with |
+
+The comparison is the same for all, and made after ours a second time, outside its time. A copy that is not equal is no result, and is listed under losses.
+
+- **ours**: into a lone instance, with the freeze, the dump that is kept, verification and switch; then the Cluster grows to ${instances} instances. Pulumi's own time is in none of it.
+- **the plan's**: \`pg_dump | psql\` into a Cluster of ${instances} instances that is there already. \`pg_dump -Fd\` and pgcopydb likewise. They run in a Job beside the target, in the same image as ours, as
+  superuser; nothing passes through a port-forward. The plan's way has no ANALYZE and no comparison; here it has both.
+- **CNPG's import**: a Cluster of ${instances} instances with \`bootstrap.initdb.import\`, type microservice. Its making is the move.
+- **ceiling**: ${machine.cores + 1} COPY pipes at once into a lone instance, each its share of every big table by ranges of pages, then all indexes and constraints, ${jobs} at a time. Nothing is kept, recorded, frozen or resumable.
+
+What is not comparable, and why:
+
+- copy + index: ours and the ceiling load a lone instance; the others stream to ${instances - 1} replicas on the same machine meanwhile. That is a choice of the way, not of the tool.
+- copy + index of ours has the kept dump running beside it; pgcopydb's has VACUUM and ANALYZE, which it does not tell apart; the import's begins and ends by its Job's log.
+- verified: ours also compares definitions, rights, settings and large objects, runs amcheck and switches; the others compare rows and count what belongs to them, and switch nothing.
+- The ceiling is nothing that anybody should use, and makes no replicas: it has no time to safe.
+- The Job of the other ways may use 2Gi of memory, ours 512Mi.
+
+No archive of WAL and no backup in any of them, so time to safe counts no base backup. No synchronous replication. The source is idle. \`--jobs ${jobs}\` for every way that takes such a number.
+
+| machine | |
+|---|---|
+| cores | ${machine.cores} (${machine.processor}), shared by source, target, replicas and Kubernetes |
+| memory | ${humanBytes(machine.memoryBytes)} |
+| system | ${machine.system} |
+| one instance | ${instance.memory} of memory, ${instance.cpu} cores; otherwise as in the stack \`production\` |
+| versions | ${Object.entries(versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join("; ")} |
+
+One machine, one node and one disk: the replicas compete with the primary for all three, which three machines would not. No network lies between the sides. Figures of a few seconds are much Kubernetes, little PostgreSQL.
+
+${shapes.map((facts) => shapeSection(results, facts)).join("\n\n")}
+
+## Losses
+
+${losses(results)}
+
+## Not measured
+
+${notMeasured(results)}
+`;
+}
+
+/** Whether the goals are met, shape by shape. */
+function verdicts(results: Results): string {
+  const rows = results.shapes.map(({ shape }) => {
+    const safe = ratio(results, shape, "ours", "pipe", figures.safe);
+    const nothing = ratio(results, shape, "ours", "pipe", figures.fromNothing);
+    const ceiling = ratio(results, shape, "ours", "ceiling", figures.copyAndIndex);
+    return [
+      shape,
+      spread(figure(results, shape, "ours", figures.safe)),
+      spread(figure(results, shape, "pipe", figures.safe)),
+      verdict(safe, goals.safe),
+      verdict(nothing, goals.safe),
+      verdict(ceiling, goals.ceiling),
+    ];
+  });
+  const head = [
+    "shape",
+    "ours, safe",
+    "the plan's, safe",
+    "ours ÷ the plan's (goal 0.33)",
+    "the same from nothing (goal 0.33)",
+    "copy + index ÷ ceiling (goal 1.15)",
+  ];
+  return table(head, rows);
+}
+
+function verdict(value: number | undefined, goal: number): string {
+  if (value === undefined) return "not known";
+  return `${times(value)}, ${value <= goal ? "met" : "**missed**"}`;
+}
+
+function shapeSection(results: Results, facts: ShapeFacts): string {
+  const { shape } = facts;
+  const measured = waysOf(results).filter((way) => good(results, shape, way).length > 0);
+  const rows = measured.map((way) => [
+    titles[way],
+    String(good(results, shape, way).length),
+    spread(figure(results, shape, way, figures.copyAndIndex)),
+    times(ratio(results, shape, way, "ceiling", figures.copyAndIndex)),
+    spread(figure(results, shape, way, figures.verified)),
+    spread(figure(results, shape, way, figures.safe)),
+    times(ratio(results, shape, way, "pipe", figures.safe)),
+    spread(figure(results, shape, way, figures.fromNothing)),
+    times(ratio(results, shape, way, "pipe", figures.fromNothing)),
+  ]);
+  const head = [
+    "way",
+    "runs",
+    "copy + index",
+    "÷ ceiling",
+    "verified",
+    "time to safe",
+    "÷ the plan's",
+    "from nothing",
+    "÷ the plan's",
+  ];
+  const parts = measured.map((way) => `- ${titles[way]}: ${partsOf(good(results, shape, way))}`);
+  return `## ${shape}
+
+${facts.description} ${facts.tables} tables, ${humanBytes(facts.tableBytes)}; ${facts.indexes} indexes, ${humanBytes(facts.indexBytes)}.
+
+${table(head, rows)}
+
+Step by step, medians:
+
+${parts.join("\n")}`;
+}
+
+/** The ways that were measured, in the order of the results' names. */
+function waysOf({ outcomes }: Results): WayName[] {
+  const seen = new Set(outcomes.map(({ way }) => way));
+  return (Object.keys(titles) as WayName[]).filter((way) => seen.has(way));
+}
+
+function partsOf(outcomes: readonly Measured[]): string {
+  const names = [...new Set(outcomes.flatMap(({ measurement }) => Object.keys(measurement.parts)))];
+  return names
+    .map(
+      (name) =>
+        `${name} ${summary(outcomes.flatMap(({ measurement }) => measurement.parts[name] ?? []))?.median.toFixed(1) ?? ""}`,
+    )
+    .join(", ");
+}
+
+/** Where another way was faster, where a copy failed or was not equal, what tools complained of. */
+function losses(results: Results): string {
+  const slower = results.shapes.flatMap(({ shape }) =>
+    waysOf(results).flatMap((way) => {
+      if (way === "ours" || way === "ceiling") return [];
+      return (["safe", "fromNothing", "copyAndIndex"] as const).flatMap((name) => {
+        const value = ratio(results, shape, "ours", way, figures[name]);
+        const words = { safe: "time to safe", fromNothing: "from nothing", copyAndIndex: "copy + index" }[name];
+        return value !== undefined && value > 1
+          ? [`- ${shape}, ${words}: ${titles[way]} is faster; ours takes ${times(value)} times as long.`]
+          : [];
+      });
+    }),
+  );
+  const missed = results.shapes.flatMap(({ shape }) => {
+    const safe = ratio(results, shape, "ours", "pipe", figures.safe);
+    const nothing = ratio(results, shape, "ours", "pipe", figures.fromNothing);
+    const ceiling = ratio(results, shape, "ours", "ceiling", figures.copyAndIndex);
+    return [
+      ...(safe !== undefined && safe > goals.safe
+        ? [`- ${shape}: the goal for the time to safe, a third of the plan's way, is missed: ${times(safe)}.`]
+        : []),
+      ...(nothing !== undefined && nothing > goals.safe
+        ? [`- ${shape}: the same from nothing is missed: ${times(nothing)}.`]
+        : []),
+      ...(ceiling !== undefined && ceiling > goals.ceiling
+        ? [`- ${shape}: the goal for copy + index, 1.15 × the ceiling, is missed: ${times(ceiling)}.`]
+        : []),
+    ];
+  });
+  const failed = results.outcomes.flatMap(({ shape, way, run, failure, measurement }) => {
+    const where = `- ${shape}, run ${run}, ${titles[way]}`;
+    if (measurement === undefined) return [`${where}: failed: ${plain(failure ?? "")}`];
+    const complaints =
+      measurement.complaints.length === 0
+        ? ""
+        : ` It reported ${measurement.complaints.length} errors, the first: ${plain(measurement.complaints[0] ?? "")}`;
+    const { differing } = measurement.parity;
+    if (!measurement.parity.equal)
+      return [
+        `${where}: **not equal**, ${differing.length} differences: ${plain(differing.slice(0, 4).join("; "))}.${complaints}`,
+      ];
+    return complaints === "" ? [] : [`${where}: equal.${complaints}`];
+  });
+  const all = [...missed, ...slower, ...failed];
+  return all.length === 0
+    ? "None: no goal was missed, no other way was faster in any figure, no copy failed."
+    : all.join("\n");
+}
+
+/** Text of a tool as prose in Markdown. */
+function plain(text: string): string {
+  return text
+    .replace(/\s+/g, " ")
+    .replace(/[\\`*_[\]<>#|~]/g, "\\$&")
+    .slice(0, 400);
+}
+
+function notMeasured(results: Results): string {
+  const planned = Object.keys(results.sizes).length * results.runs * results.ways.length;
+  return [
+    ...results.absent.map(({ way, why }) => `- ${titles[way]}: ${why}.`),
+    ...(results.outcomes.length < planned
+      ? [
+          `- ${planned - results.outcomes.length} of ${planned} measurements: the time was up, or the run was broken off.`,
+        ]
+      : []),
+    ...(results.runs < 3
+      ? [
+          `- At least three runs: there ${results.runs === 1 ? "is one" : `are ${results.runs}`}, so the spread says little.`,
+        ]
+      : []),
+    `- Other sizes than these. All of it fits into this machine's memory: the source is read from the cache.`,
+    "- Several machines, several disks, a network between source and target, archiving, backups, synchronous replication, a source that is in use.",
+    "- The online way (`wal_level=logical`).",
+  ].join("\n");
+}
