@@ -106,6 +106,7 @@ export function groundOf(cluster: EmbeddedCluster, values: Values): Ground {
       searchPath: values.databaseSearchPath,
       parameters: postgresqlParameters(values),
       archive: undefined,
+      recovery: undefined,
     },
   };
 }

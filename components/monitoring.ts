@@ -12,7 +12,7 @@ type Labels = Readonly<Record<string, string>>;
 const prometheusOperator = "monitoring.coreos.com/v1";
 
 function metadata(name: string, namespace: pulumi.Input<string>, labels: Labels) {
-  const own = { "app.kubernetes.io/name": names.cluster, "app.kubernetes.io/component": "monitoring" };
+  const own = { "app.kubernetes.io/name": args.settings.watched.cluster, "app.kubernetes.io/component": "monitoring" };
   return { name, namespace, labels: { ...own, ...labels } };
 }
 
@@ -87,7 +87,7 @@ export class Monitoring extends pulumi.ComponentResource {
       {
         apiVersion: prometheusOperator,
         kind: "PrometheusRule",
-        metadata: metadata(names.cluster, args.namespace, args.labels),
+        metadata: metadata(args.settings.watched.cluster, args.namespace, args.labels),
         spec: ruleFile(args.settings),
       },
       { parent: this },
@@ -95,8 +95,8 @@ export class Monitoring extends pulumi.ComponentResource {
     new kubernetes.core.v1.ConfigMap(
       `${name}-dashboard`,
       {
-        metadata: metadata(`${names.cluster}-dashboard`, args.namespace, args.dashboardLabels),
-        data: { [`${names.cluster}-${args.settings.watched.namespace}.json`]: dashboardJson(args.settings) },
+        metadata: metadata(`${args.settings.watched.cluster}-dashboard`, args.namespace, args.dashboardLabels),
+        data: { [`${args.settings.watched.cluster}-${args.settings.watched.namespace}.json`]: dashboardJson(args.settings) },
       },
       { parent: this },
     );
@@ -107,8 +107,8 @@ export class Monitoring extends pulumi.ComponentResource {
 type Target = "instances" | "pooler" | "operator" | "plugin";
 
 /** A PodMonitor's name, which Prometheus makes the label `job` of: `<namespace>/<name>`. */
-export function podMonitorName(target: Target): string {
-  return `${names.cluster}-${target}`;
+export function podMonitorName(cluster: string, target: Target): string {
+  return `${cluster}-${target}`;
 }
 
 /** The fields of `spec` of monitoring.coreos.com/v1 PodMonitor that we set. */
@@ -142,7 +142,7 @@ export function podMonitors(
           : {
               scheme: "https",
               // Prometheus comes by the pod's address, which no certificate names.
-              tlsConfig: { ca: { secret: { name: names.caSecret, key: "ca.crt" } }, serverName: certificateName },
+              tlsConfig: { ca: { secret: { name: caSecret(watched.cluster), key: "ca.crt" } }, serverName: certificateName },
             }),
       },
     ],
@@ -152,7 +152,7 @@ export function podMonitors(
       watched.namespace,
       // The pooler's pods carry the cluster's label, too.
       { "cnpg.io/cluster": watched.cluster, "cnpg.io/podRole": "instance" },
-      watched.tls ? names.readWriteService : undefined,
+      watched.tls ? readWriteService(watched.cluster) : undefined,
     ),
     pooler: pods(watched.namespace, { "cnpg.io/poolerName": watched.pooler }, watched.tls ? watched.pooler : undefined),
     operator: pods(watched.operatorNamespace, { "app.kubernetes.io/name": "cloudnative-pg" }),

@@ -36,7 +36,7 @@ const sql = async (of: string, statement: string, database = "naytifedb") => {
 /** The server's own clock, with its zone. */
 const now = (of: string) =>
   sql(of, `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`);
-const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, count * 1000));
+const pause = (count: number) => new Promise((resolve) => setTimeout(resolve, count * 1000));
 
 const settings = { migrationEnabled: "false", backupStore: "local" };
 
@@ -67,8 +67,9 @@ const completed = (backup: string) =>
     return phase === "completed" ? true : undefined;
   });
 
-const throwAway = async (as: string) =>
+async function throwAway(as: string): Promise<void> {
   expect(await recover("discard", "--as", as, "--yes")).toMatchObject({ code: 0 });
+}
 
 jest.setTimeout(4 * minutes);
 
@@ -97,9 +98,9 @@ afterAll(async () => {
 
 test("a table that was dropped is back as it was a second before, and the former Cluster is as it was", async () => {
   await sql(former, "CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 1000)");
-  await seconds(2);
+  await pause(2);
   const before = await now(former);
-  await seconds(1);
+  await pause(1);
   await sql(former, "DROP TABLE orders");
   const pods = await field("{.items[*].metadata.uid}", "pod", "-l", `cnpg.io/cluster=${former}`);
   const report = await recovered("PITR to one second before DROP TABLE", "--at", before);
@@ -220,12 +221,15 @@ test("a WAL segment that is missing is named, with the time up to which can be r
   const store = JSON.parse(
     await k("get", "objectstore.barmancloud.cnpg.io", names.objectStore, "-o", "json"),
   ) as ObjectStore;
-  const pod = listingPod("remove-segment", store, { image: cluster.backupSidecarImage, seconds: 60 }, removeSegment);
-  await kubectl(
-    cluster,
-    ["-n", namespace, "apply", "-f", "-"],
-    JSON.stringify({ apiVersion: "v1", kind: "Pod", ...pod }),
+  const seconds = 60;
+  const { metadata, spec } = listingPod(
+    "remove-segment",
+    store,
+    { image: cluster.backupSidecarImage, seconds },
+    removeSegment,
   );
+  const pod = { apiVersion: "v1", kind: "Pod", metadata, spec };
+  await kubectl(cluster, ["-n", namespace, "apply", "-f", "-"], JSON.stringify(pod));
   await k("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/remove-segment", "--timeout=60s");
   const segment = (await k("logs", "remove-segment")).trim();
   expect(segment).toMatch(/^[0-9A-F]{24}$/);
