@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { names as targetNames } from "../components/names";
+import { caSecret } from "../components/names";
 import { createIfAbsent } from "../local/legacy/cluster";
 import { deleteJob, jobLog, jobState } from "../local/legacy/legacy";
 import { names as sourceNames } from "../local/legacy/manifests";
@@ -108,7 +108,7 @@ export async function errand(
               env: [
                 ...Object.entries(variables).map(([variable, value]) => ({ name: variable, value })),
                 password("SOURCE_PASSWORD", sourceNames.secret, "POSTGRES_PASSWORD"),
-                password("TARGET_PASSWORD", `${targetNames.cluster}-superuser`, "password"),
+                password("TARGET_PASSWORD", `${ground.settings.target.cluster}-superuser`, "password"),
               ],
               // Four times the migration's own: pgcopydb and what lies in the page cache of a dump shall not be held back by it.
               resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "2Gi" } },
@@ -124,7 +124,7 @@ export async function errand(
             { name: "scripts", configMap: { name } },
             {
               name: "target-ca",
-              secret: { secretName: targetNames.caSecret, items: [{ key: "ca.crt", path: "ca.crt" }] },
+              secret: { secretName: caSecret(ground.settings.target.cluster), items: [{ key: "ca.crt", path: "ca.crt" }] },
             },
             { name: "work", emptyDir: {} },
             ...(program === undefined

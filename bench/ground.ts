@@ -1,6 +1,7 @@
 /** What the ways are measured on: an embedded cluster with the operator, a source with its data, and a target that is made anew for each measurement. */
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { clusterDescription } from "../cluster-description";
 import { clusterSpec, type ClusterDescription, type ClusterSpec } from "../components/cluster";
 import { names as targetNames } from "../components/names";
 import { storageClasses } from "../components/storage";
@@ -25,7 +26,6 @@ import { Kubernetes } from "../migration/engine/kubernetes";
 import type { Settings } from "../migration/engine/settings";
 import { settle } from "../migration/engine/settle";
 import { migrationSettings } from "../migration/settings";
-import { postgresqlParameters } from "../postgresql/parameters";
 import type { ShapeFacts, ShapeName } from "./results";
 import { shapes } from "./shapes";
 
@@ -99,12 +99,8 @@ export function groundOf(cluster: EmbeddedCluster, values: Values): Ground {
     jobs: values.migrationJobs,
     target: {
       ...values,
-      namespaceName: values.namespace,
-      image: values.postgresImage,
+      ...clusterDescription({ ...values, backupStore: "none" }),
       credentialsSecret: targetNames.credentialsSecret,
-      schemas: values.databaseSchemas,
-      searchPath: values.databaseSearchPath,
-      parameters: postgresqlParameters(values),
       archive: undefined,
       recovery: undefined,
     },
@@ -188,7 +184,7 @@ export async function openSource({ api, namespace }: Ground): Promise<void> {
 
 /** A Cluster as the program declares it, but that its superuser may log in: the ways that are compared are given that. */
 export function clusterManifest(
-  { target, namespace }: Ground,
+  { target, namespace, settings }: Ground,
   size: "full" | "lone",
   change: (spec: ClusterSpec) => object = (spec) => spec,
 ): Manifest {
@@ -196,7 +192,7 @@ export function clusterManifest(
   return {
     apiVersion: "postgresql.cnpg.io/v1",
     kind: "Cluster",
-    metadata: { name: targetNames.cluster, namespace },
+    metadata: { name: settings.target.cluster, namespace },
     spec: change(spec),
   };
 }
@@ -233,7 +229,7 @@ export async function grow(ground: Ground): Promise<void> {
   await kubectl(ground, [
     "patch",
     "cluster.postgresql.cnpg.io",
-    targetNames.cluster,
+    ground.settings.target.cluster,
     "--type=merge",
     "--patch",
     JSON.stringify({ spec }),
@@ -260,8 +256,8 @@ export async function untilSafe({ kubernetes, instances }: Ground): Promise<numb
 
 /** Takes the target and all that a move left away, volumes included. */
 export async function clear(ground: Ground): Promise<void> {
-  const { api, namespace } = ground;
-  await kubectl(ground, ["delete", "cluster.postgresql.cnpg.io", targetNames.cluster, "--ignore-not-found", "--wait"]);
+  const { api, namespace, settings } = ground;
+  await kubectl(ground, ["delete", "cluster.postgresql.cnpg.io", settings.target.cluster, "--ignore-not-found", "--wait"]);
   const ours = "naytife.com/cluster";
   await kubectl(ground, ["delete", "job,pvc,configmap,secret", "--selector", ours, "--ignore-not-found", "--wait"]);
   const deadline = Date.now() + patience;

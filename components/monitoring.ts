@@ -4,7 +4,7 @@ import { dashboardJson } from "../monitoring/dashboards/dashboard";
 import { customQueries, queriesKey } from "../monitoring/queries";
 import { ruleFile } from "../monitoring/rules/rules";
 import type { MonitoringSettings } from "../monitoring/settings";
-import { names } from "./names";
+import { caSecret, names, readWriteService } from "./names";
 
 /** Labels by which a Prometheus or a Grafana finds what is meant for it. */
 type Labels = Readonly<Record<string, string>>;
@@ -12,7 +12,7 @@ type Labels = Readonly<Record<string, string>>;
 const prometheusOperator = "monitoring.coreos.com/v1";
 
 function metadata(name: string, namespace: pulumi.Input<string>, labels: Labels) {
-  const own = { "app.kubernetes.io/name": args.settings.watched.cluster, "app.kubernetes.io/component": "monitoring" };
+  const own = { "app.kubernetes.io/name": "naytife-postgres", "app.kubernetes.io/component": "monitoring" };
   return { name, namespace, labels: { ...own, ...labels } };
 }
 
@@ -48,7 +48,7 @@ export class MonitoringTargets extends pulumi.ComponentResource {
           {
             apiVersion: prometheusOperator,
             kind: "PodMonitor",
-            metadata: metadata(podMonitorName(target as Target), args.namespace, args.labels),
+            metadata: metadata(podMonitorName(args.settings.watched.cluster, target as Target), args.namespace, args.labels),
             spec,
           },
           { parent: this },

@@ -10,6 +10,7 @@ const limit = 20 * 60_000;
 
 /** A Cluster that fills itself from the source when it is made. */
 function importing(spec: ClusterSpec): object {
+  if (!("initdb" in spec.bootstrap)) throw new Error("a Cluster that is recovered imports nothing");
   const { initdb } = spec.bootstrap;
   return {
     ...spec,
