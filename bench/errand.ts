@@ -124,7 +124,10 @@ export async function errand(
             { name: "scripts", configMap: { name } },
             {
               name: "target-ca",
-              secret: { secretName: caSecret(ground.settings.target.cluster), items: [{ key: "ca.crt", path: "ca.crt" }] },
+              secret: {
+                secretName: caSecret(ground.settings.target.cluster),
+                items: [{ key: "ca.crt", path: "ca.crt" }],
+              },
             },
             { name: "work", emptyDir: {} },
             ...(program === undefined

@@ -257,7 +257,13 @@ export async function untilSafe({ kubernetes, instances }: Ground): Promise<numb
 /** Takes the target and all that a move left away, volumes included. */
 export async function clear(ground: Ground): Promise<void> {
   const { api, namespace, settings } = ground;
-  await kubectl(ground, ["delete", "cluster.postgresql.cnpg.io", settings.target.cluster, "--ignore-not-found", "--wait"]);
+  await kubectl(ground, [
+    "delete",
+    "cluster.postgresql.cnpg.io",
+    settings.target.cluster,
+    "--ignore-not-found",
+    "--wait",
+  ]);
   const ours = "naytife.com/cluster";
   await kubectl(ground, ["delete", "job,pvc,configmap,secret", "--selector", ours, "--ignore-not-found", "--wait"]);
   const deadline = Date.now() + patience;

@@ -48,7 +48,11 @@ export class MonitoringTargets extends pulumi.ComponentResource {
           {
             apiVersion: prometheusOperator,
             kind: "PodMonitor",
-            metadata: metadata(podMonitorName(args.settings.watched.cluster, target as Target), args.namespace, args.labels),
+            metadata: metadata(
+              podMonitorName(args.settings.watched.cluster, target as Target),
+              args.namespace,
+              args.labels,
+            ),
             spec,
           },
           { parent: this },
@@ -96,7 +100,9 @@ export class Monitoring extends pulumi.ComponentResource {
       `${name}-dashboard`,
       {
         metadata: metadata(`${args.settings.watched.cluster}-dashboard`, args.namespace, args.dashboardLabels),
-        data: { [`${args.settings.watched.cluster}-${args.settings.watched.namespace}.json`]: dashboardJson(args.settings) },
+        data: {
+          [`${args.settings.watched.cluster}-${args.settings.watched.namespace}.json`]: dashboardJson(args.settings),
+        },
       },
       { parent: this },
     );
@@ -142,7 +148,10 @@ export function podMonitors(
           : {
               scheme: "https",
               // Prometheus comes by the pod's address, which no certificate names.
-              tlsConfig: { ca: { secret: { name: caSecret(watched.cluster), key: "ca.crt" } }, serverName: certificateName },
+              tlsConfig: {
+                ca: { secret: { name: caSecret(watched.cluster), key: "ca.crt" } },
+                serverName: certificateName,
+              },
             }),
       },
     ],

@@ -21,7 +21,10 @@ export function monitoringSettings(
       pooler: names.pooler,
       migrationJob: `${config.clusterName}-migration`,
       ...there,
-      podMonitors: { operator: podMonitorName(config.clusterName, "operator"), plugin: podMonitorName(config.clusterName, "plugin") },
+      podMonitors: {
+        operator: podMonitorName(config.clusterName, "operator"),
+        plugin: podMonitorName(config.clusterName, "plugin"),
+      },
       instances: config.instances,
       synchronousReplicas: config.synchronousReplicas,
       dataDurability: config.dataDurability,
