@@ -4,10 +4,9 @@ import { isNotFound } from "../../local/legacy/cluster";
 import { tool } from "../../local/toolchain/toolchain";
 import { objectNames } from "../../migration/engine/manifests";
 import { jobProcesses } from "../e2e/migration-fixture";
-import { until } from "../e2e/kubectl";
 import type { Boundary, Kill } from "./plan";
 import type { Scene } from "./scene";
-import { targetAnswers } from "./strike";
+import { targetIsBack } from "./strike";
 import { phases } from "./table";
 
 /** The moments that a run is kept at until it was hit. */
@@ -126,23 +125,9 @@ async function standing(scene: Scene): Promise<GoOn> {
     }
   });
   return async () => {
-    await targetAnswers(scene);
-    await serviceLeadsThere(scene);
+    await targetIsBack(scene);
     goOn();
   };
-}
-
-/** Waits until the target can be reached as the Job does it: its Service leads to a pod that is ready, which comes after the server answers. */
-function serviceLeadsThere({ fixture }: Scene): Promise<true> {
-  const isReady = ["exec", "deploy/postgres", "--", "pg_isready", "--host", "naytife-postgres-rw", "--timeout", "2"];
-  let times = 0;
-  return until("the target's Service", 180, async () => {
-    times = await fixture.k(...isReady).then(
-      () => times + 1,
-      () => 0,
-    );
-    return times >= 3 ? true : undefined;
-  });
 }
 
 /** With the transaction under way, the Job is stopped; the transaction commits. */

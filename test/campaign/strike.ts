@@ -60,20 +60,20 @@ export async function strike(scene: Scene, { victim, lasts }: Kill, engine: Runn
       await volume.fill();
       const over = sleep(lasts)
         .then(() => volume.free())
-        .then(() => targetAnswers(scene));
+        .then(() => targetIsBack(scene));
       return { hit: true, over };
     }
     case "the target's server":
-      return { hit: endOutright(await postmaster(scene)), over: targetAnswers(scene) };
+      return { hit: endOutright(await postmaster(scene)), over: targetIsBack(scene) };
     case "the Job's program and the target's server": {
       const both = [...(await jobProcesses(scene.legacyTarget)), ...(await postmaster(scene))];
-      return { hit: endOutright(both), over: targetAnswers(scene) };
+      return { hit: endOutright(both), over: targetIsBack(scene) };
     }
     case "the target's pod": {
       const [pod] = await podsOf(scene, "cnpg.io/podRole=instance");
       const name = pod?.metadata?.name ?? "";
       await api.core.deleteNamespacedPod({ name, namespace, gracePeriodSeconds: 0 });
-      return { hit: true, over: targetAnswers(scene) };
+      return { hit: true, over: targetIsBack(scene) };
     }
   }
 }
@@ -107,12 +107,26 @@ async function cut(scene: Scene, milliseconds: number): Promise<Promise<void>[]>
 }
 
 /** Waits until the target's server answers, which may take its pod's restart. */
-export function targetAnswers({ target }: Scene): Promise<true> {
+function targetAnswers({ target }: Scene): Promise<true> {
   return until("the target's server", 180, async () => {
     try {
       return (await target("SELECT NOT pg_is_in_recovery()")) === "t" ? true : undefined;
     } catch {
       return undefined;
     }
+  });
+}
+
+/** Waits until the target can be reached as the Job does it, too: its Service leads to a pod that is ready, which comes after the server answers. */
+export async function targetIsBack(scene: Scene): Promise<void> {
+  await targetAnswers(scene);
+  const isReady = ["exec", "deploy/postgres", "--", "pg_isready", "--host", "naytife-postgres-rw", "--timeout", "2"];
+  let times = 0;
+  await until("the target's Service", 180, async () => {
+    times = await scene.fixture.k(...isReady).then(
+      () => times + 1,
+      () => 0,
+    );
+    return times >= 3 ? true : undefined;
   });
 }
