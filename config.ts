@@ -193,7 +193,7 @@ const rules = {
   monitoringLabels: labels(),
   monitoringDashboardLabels: labels(),
   monitoringExporters: someOf(...exporters),
-  monitoringRunbooks: text(/^\S*[^\s/]$/, "a URL or path without a slash at the end"),
+  monitoringRunbooks: text(/^[^\s\p{Cc}]*[^\s\p{Cc}/]$/u, "a URL or path without a slash at the end"),
   alertReplicationLagSeconds: integer(1, 3600),
   alertConnectionsPercent: integer(1, 100),
   alertConnectionsCriticalPercent: integer(1, 100),

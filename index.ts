@@ -163,19 +163,19 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     },
     { provider, dependsOn: [operator, cluster] },
   );
-  if (config.monitoringEnabled) {
-    new Monitoring(
-      "monitoring",
-      {
-        namespace: namespace.name,
-        settings: watched,
-        labels: config.monitoringLabels,
-        dashboardLabels: config.monitoringDashboardLabels,
-      },
-      // Rules that look for a database which is being made would wake somebody.
-      { provider, dependsOn: [cluster, pooler] },
-    );
-  }
+  const monitoring = config.monitoringEnabled
+    ? new Monitoring(
+        "monitoring",
+        {
+          namespace: namespace.name,
+          settings: watched,
+          labels: config.monitoringLabels,
+          dashboardLabels: config.monitoringDashboardLabels,
+        },
+        // Rules that look for a database which is being made would wake somebody.
+        { provider, dependsOn: [cluster, pooler] },
+      )
+    : undefined;
   const settings = migrationSettings(config);
   const archiving =
     bucket === undefined
@@ -221,21 +221,22 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
           },
           { provider, dependsOn: [migration, ...(schedule === undefined ? [] : [schedule])] },
         );
-  if (archive !== undefined && config.drill) {
-    new RestoreDrill(
-      "restore-drill",
-      {
-        ...drillDescription(config),
-        namespaceName: namespace.name,
-        clusterName: cluster.name,
-        clusterSpec: cluster.spec,
-        archive: { objectStore: archive.plugin.parameters.barmanObjectName, serverName },
-        owner: config.databaseUser,
-        credentialsSecret: credentials.secretName,
-      },
-      { provider, dependsOn: [cluster, ...(migration === undefined ? [] : [migration])] },
-    );
-  }
+  const drill =
+    archive === undefined || !config.drill
+      ? undefined
+      : new RestoreDrill(
+          "restore-drill",
+          {
+            ...drillDescription(config),
+            namespaceName: namespace.name,
+            clusterName: cluster.name,
+            clusterSpec: cluster.spec,
+            archive: { objectStore: archive.plugin.parameters.barmanObjectName, serverName },
+            owner: config.databaseUser,
+            credentialsSecret: credentials.secretName,
+          },
+          { provider, dependsOn: [cluster, ...(migration === undefined ? [] : [migration])] },
+        );
   const inUse =
     config.activeDatabase === "source"
       ? sourceConnection(settings, { provider })
@@ -250,13 +251,13 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     "connection",
     { namespace: namespace.name, ...inUse, protect },
     // Nobody is told where the database is before its data is there and commits wait for replicas as configured. Nobody waits for the last
-    // of the replicas, however: copying it may take long, and the shop is closed.
+    // of the replicas, however: copying it may take long, and the shop is closed. A destroy begins here, and is refused here where it is protected.
     {
       provider,
       dependsOn: [
         pooler,
         ...(growth === undefined ? [] : [growth.size]),
-        ...(schedule === undefined ? [] : [schedule]),
+        ...[schedule, drill, monitoring].filter((one) => one !== undefined),
       ],
     },
   );

@@ -80,7 +80,7 @@ const table = {
     sharedBuffers: "128MB",
     effectiveCacheSize: "512MB",
     backups: {
-      destinationPath: "s3://naytife-postgres-backups/staging",
+      destinationPath: "s3://naytife-staging-backups/staging",
       endpointURL: "https://shop.compat.objectstorage.us-phoenix-1.oraclecloud.com",
     },
     safe: false,
@@ -319,7 +319,8 @@ describe.each(stacks)("%s", (stack) => {
         "BarmanPlugin",
         stack === "local" ? "LocalBucket" : "OciBucket",
       ],
-      ...["Cluster", "Connection", "Credentials", "Growth", "Migration", "Namespace", "Operator", "Pooler", "Storage"],
+      ...["Cluster", "Connection", "Credentials", "Growth", "Migration", "Namespace", "Operator", "Pooler"],
+      ...["RestoreDrill", "Storage"],
     ];
     expect(components.sort()).toEqual(expected.map((component) => `naytife:postgres:${component}`).sort());
   });
@@ -390,7 +391,10 @@ describe.each(stacks)("%s", (stack) => {
     expect(cluster.inputs).toMatchObject({
       spec: {
         monitoring: {
-          customQueriesConfigMap: [{ name: "naytife-postgres-queries", key: "queries" }],
+          customQueriesConfigMap: [
+            { name: "naytife-postgres-queries", key: "queries" },
+            { name: "naytife-postgres-restore-drill-metrics", key: "queries" },
+          ],
           tls: { enabled: true },
         },
       },
@@ -399,6 +403,7 @@ describe.each(stacks)("%s", (stack) => {
     expect(monitors.map(({ name }) => name).sort()).toEqual([
       "monitoring-targets-instances",
       "monitoring-targets-operator",
+      "monitoring-targets-plugin",
       "monitoring-targets-pooler",
     ]);
     // Without the Prometheus Operator's definitions the update ends before it touches the Cluster.
@@ -414,7 +419,13 @@ describe.each(stacks)("%s", (stack) => {
   test("without monitoring has nothing of it", async () => {
     const program = await programOf(stack);
     expect(program.registrations.filter(({ type }) => type.includes("monitoring.coreos.com"))).toEqual([]);
-    expect(program.get(clusterType).inputs.spec).not.toHaveProperty("monitoring");
+    // The drill's own.
+    expect(program.get(clusterType).inputs).toMatchObject({
+      spec: {
+        monitoring: { customQueriesConfigMap: [{ name: "naytife-postgres-restore-drill-metrics", key: "queries" }] },
+      },
+    });
+    expect(program.get(clusterType).inputs.spec).not.toHaveProperty("monitoring.tls");
     expect(program.get(poolerType).inputs.spec).not.toHaveProperty("monitoring");
   });
 
@@ -445,7 +456,7 @@ describe.each(stacks)("%s", (stack) => {
       databaseCredentialsSecretName: "cnpg-cluster-secret",
       databaseConnectionSecretName: "naytife-postgres-connection",
       databaseCaSecretName: "naytife-postgres-ca",
-      backupDestination: `s3://naytife-postgres-backups/${stack}`,
+      backupDestination: row.backups.destinationPath,
       migrationReport: mockReport,
       migrationTimeToSafe: mockReport, // The mocks' Command prints it, whatever it runs.
       readme: expect.stringContaining("# naytife-postgres") as unknown,

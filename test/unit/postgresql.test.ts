@@ -83,7 +83,8 @@ test("every parameter is text, in PostgreSQL's words", () => {
 
 test("a further parameter can replace none that has a key of its own", () => {
   const own = Object.keys(postgresqlParameters(settings)).filter((name) => !name.startsWith("pg_stat_statements."));
-  expect([...parametersWithKeys].sort()).toEqual(own.sort());
+  // archive_timeout follows from backupRecoveryPoint.
+  expect([...parametersWithKeys].sort()).toEqual([...own, "archive_timeout"].sort());
 });
 
 test("pg_stat_statements is asked for by a setting, never by shared_preload_libraries, which the operator refuses", () => {
