@@ -411,7 +411,7 @@ describe.each(stacks)("%s", (stack) => {
       expect.arrayContaining([program.get("kubernetes:core/v1:ConfigMap", "naytife-postgres-queries").urn]),
     );
     // Rules that look for a database which is being made would wake somebody.
-    expect(program.get("kubernetes:monitoring.coreos.com/v1:PrometheusRule").dependencies).toEqual(
+    expect(program.get("naytife:postgres:Monitoring").dependencies).toEqual(
       expect.arrayContaining([cluster.urn, pooler.urn]),
     );
   }, 60_000);
