@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ClusterSize } from "../components/cluster";
 import { names } from "../components/names";
 import { retryWhileWebhookIsAway } from "../components/webhook-retry";
-import { instancesVariable, type Settings, settingsVariable } from "./engine/settings";
+import { engineProgram, instancesVariable, type Settings, settingsVariable } from "./engine/settings";
 import type { TimeToSafe } from "./engine/settle";
 
 /** Arguments of {@link Growth}. */
@@ -56,7 +56,7 @@ export class Growth extends pulumi.ComponentResource {
       // Another number of instances is another thing to wait for. Any other change is none.
       `${name}-settled-${args.size.instances}`,
       {
-        create: "node --import tsx migration/engine/main.ts settle",
+        create: `${engineProgram} settle`,
         dir: path.join(__dirname, ".."),
         environment: {
           [settingsVariable]: JSON.stringify(args.settings),

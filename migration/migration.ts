@@ -2,7 +2,7 @@ import * as path from "node:path";
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Side } from "./engine/record";
-import { activeVariable, type Settings, settingsVariable } from "./engine/settings";
+import { activeVariable, engineProgram, type Settings, settingsVariable } from "./engine/settings";
 
 /** What is known of a finished migration; the marker in the target holds all of it. */
 export interface MigrationReport {
@@ -59,13 +59,12 @@ export class Migration extends pulumi.ComponentResource {
    */
   constructor(name: string, settings: Settings, active: Side, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:Migration", name, {}, options);
-    const engine = "node --import tsx migration/engine/main.ts";
     const command = new local.Command(
       // Another resource for the other side: when that turns the engine is asked anew, with the settings of now, before applications are told.
       active === "target" ? `${name}-engine` : `${name}-engine-source`,
       {
-        create: engine,
-        update: engine,
+        create: engineProgram,
+        update: engineProgram,
         dir: path.join(__dirname, ".."),
         environment: { [settingsVariable]: JSON.stringify(settings), [activeVariable]: active },
         logging: local.Logging.Stderr,

@@ -123,8 +123,10 @@ export class Engine {
   /** Looks at both sides as a migration would, and changes neither. @throws MigrationFailure where it could not look. */
   async plan(): Promise<Plan> {
     await this.kubernetes.presentCluster();
-    const stored = await this.storedReport();
-    if (stored !== undefined) return donePlan(this.settings.target.database);
+    if ((await this.storedReport()) !== undefined) {
+      const { database } = this.settings.target;
+      return donePlan(database, (await readRecord(this.kubernetes, database)).marker?.rolled_back);
+    }
     await this.presentPasswords();
     const heard = await this.lookAround();
     const failure = await this.runJob("plan", (event) => heard.push(event));

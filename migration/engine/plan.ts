@@ -85,17 +85,25 @@ export function planOf(events: readonly MigrationEvent[]): Plan {
   };
 }
 
-/** The plan where nothing is left to do. */
-export function donePlan(database: string): Plan {
-  return {
-    findings: [
-      {
-        severity: "info",
-        text: `the migration into ${database} is finished, so nothing is left to plan`,
-        next: "`npm run migration -- status` and `report` say what was done.",
-      },
-    ],
-  };
+/**
+ * The plan where a migration has finished: nothing is left to do, unless it was rolled back.
+ *
+ * @param rolledBack when the old database became the database again
+ */
+export function donePlan(database: string, rolledBack: string | null | undefined): Plan {
+  const finding: Finding =
+    rolledBack == null
+      ? {
+          severity: "info",
+          text: `the migration into ${database} is finished, so nothing is left to plan`,
+          next: "`npm run migration -- status` and `report` say what was done.",
+        }
+      : {
+          severity: "blocker",
+          text: `the migration was rolled back at ${rolledBack}: the old database is in use, and ${database} still holds what was moved then`,
+          next: "To move once more: `npm run migration -- again` empties it, then plan again. To stay with the old database there is nothing to do.",
+        };
+  return { findings: [finding] };
 }
 
 /**

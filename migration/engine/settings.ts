@@ -48,6 +48,9 @@ export interface Settings {
   };
 }
 
+/** How the engine is started, in the checkout. */
+export const engineProgram = "node --require ./local/typescript.js migration/engine/main.ts";
+
 /** The environment variable that carries {@link Settings} as JSON. */
 export const settingsVariable = "NAYTIFE_MIGRATION";
 

@@ -124,6 +124,33 @@ watched() {
   return "$status"
 }
 
+# share_out FILE COMMAND: calls COMMAND with the first word and the rest of every line of FILE, in order, JOBS at a time. Where one fails, none is begun after it.
+share_out() {
+  local queue worker workers=() status=0
+  exec {queue}<"$1"
+  for ((worker = 0; worker < JOBS; worker++)); do
+    take_from "$queue" "$1.lock" "$2" &
+    workers+=($!)
+  done
+  exec {queue}<&-
+  # Each by its id: `wait -n` misses one of two that end at once.
+  for worker in "${workers[@]}"; do wait "$worker" || status=$?; done
+  return "$status"
+}
+
+# take_from QUEUE LOCK COMMAND: one worker. The workers share QUEUE's position, so they read it one at a time; a lock is had by who opened it, so each opens it for itself.
+take_from() {
+  local lock first rest
+  exec {lock}>"$2"
+  # What is left goes unread if this worker fails.
+  # shellcheck disable=SC2064 # expanded now: at the exit they may be gone
+  trap "flock $lock; cat <&$1 >/dev/null" EXIT
+  while flock "$lock" && read -r first rest <&"$1"; do
+    flock -u "$lock"
+    "$3" "$first" "$rest"
+  done
+}
+
 # progress DONE TOTAL UNIT ITEM: how far the phase is. Rate and time left are the engine's to work out.
 progress() {
   printf '{"phase":"%s","event":"progress","done":%s,"total":%s,"unit":"%s","item":%s}\n' "$PHASE" "$1" "$2" "$3" "$(json_string "${4:-}")"

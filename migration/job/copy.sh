@@ -71,9 +71,15 @@ planned_position() {
   sql staging -c "SELECT obj_description(to_regnamespace('naytife_migration_copy'), 'pg_namespace')"
 }
 
-# forget_chunks: the records of the copy are no part of the database.
+# forget_chunks: the records of the copy are no part of the database, and autovacuum may have the tables.
 forget_chunks() {
-  sql staging -c "DROP SCHEMA IF EXISTS naytife_migration_copy CASCADE"
+  sql staging <<'SQL'
+SELECT to_regclass('naytife_migration_copy.unattended') IS NOT NULL AS unattended \gset
+\if :unattended
+SELECT format('ALTER TABLE %s RESET (autovacuum_enabled);', relation) FROM naytife_migration_copy.unattended \gexec
+\endif
+DROP SCHEMA IF EXISTS naytife_migration_copy CASCADE;
+SQL
 }
 
 create_staging() {
@@ -115,37 +121,23 @@ list_definitions() {
     { print >(list to) }'
 }
 
-# copy_rows: every chunk that is not done yet, JOBS at a time, the largest first. Where one fails, none is begun after it.
+# copy_rows: every chunk that is not done yet, the largest first.
 copy_rows() {
-  local queue worker workers=() status=0
   sql staging -F ' ' -c "SELECT chunk, jsonb_agg(to_jsonb(p) ORDER BY number) FROM naytife_migration_copy.piece p LEFT JOIN naytife_migration_copy.copied c USING (number)
     WHERE c.number IS NULL GROUP BY chunk ORDER BY sum(bytes) DESC, chunk" >"$WORK/chunks"
-  exec {queue}<"$WORK/chunks"
-  for ((worker = 0; worker < JOBS; worker++)); do
-    copy_from "$queue" &
-    workers+=($!)
-  done
-  # Each by its id: `wait -n` misses one of two that end at once.
-  for worker in "${workers[@]}"; do wait "$worker" || status=$?; done
-  return "$status"
+  share_out "$WORK/chunks" copy_chunk
 }
 
-# copy_from QUEUE: one worker. The workers share QUEUE's position, so they read it one at a time; a lock is had by who opened it, so each opens it for itself.
-copy_from() {
-  local lock chunk pieces
-  exec {lock}>"$WORK/chunks.lock"
-  # What is left goes unread if this worker fails.
-  # shellcheck disable=SC2064 # expanded now: at the exit they may be gone
-  trap "flock $lock; cat <&$1 >/dev/null" EXIT
-  while flock "$lock" && read -r chunk pieces <&"$1"; do
-    flock -u "$lock"
-    if [[ $chunk == 0 ]]; then copy_large_objects; else copy_chunk "$pieces"; fi
-  done
-}
-
-# copy_chunk PIECES: one transaction. The source's session writes a script with the rows in it, whose COMMIT comes only when all was read: what breaks off leaves nothing.
+# copy_chunk CHUNK PIECES: one transaction, whose COMMIT comes only when all was read: what breaks off, on either side, leaves nothing.
 copy_chunk() {
-  sql source -v snapshot="$SNAPSHOT" -v pieces="$1" -f "$SCRIPTS/chunk.sql" | sql staging
+  if [[ $1 == 0 ]]; then
+    copy_large_objects
+  elif [[ $2 == *'"binary": true'* ]]; then
+    sql source -v snapshot="$SNAPSHOT" -v pieces="$2" -v scripts="$SCRIPTS" -f "$SCRIPTS/chunk-binary.sql" >"$WORK/chunk.$1"
+    sql staging -f "$WORK/chunk.$1"
+  else
+    sql source -v snapshot="$SNAPSHOT" -v pieces="$2" -f "$SCRIPTS/chunk.sql" | sql staging
+  fi
 }
 
 # copy_large_objects: they come with their owners, rights and comments, which a schema dump leaves out. Not in one transaction: each takes a lock.

@@ -16,9 +16,8 @@ index() {
   own_publications
   carry_settings
   note "statistics are gathered"
-  watched index_progress vacuumdb -d "service=staging" --analyze-only -j "$JOBS" --quiet
-  # vacuumdb leaves out partitioned tables, and autovacuum never looks at them.
-  watched index_progress sql staging -c "$(sql staging -c "SELECT 'ANALYZE ' || string_agg(oid::regclass::text, ', ') FROM pg_class WHERE relkind = 'p' AND NOT relispartition")"
+  sql staging -v batches=$((8 * JOBS)) -f "$SCRIPTS/batches.sql" >"$WORK/batches"
+  watched index_progress share_out "$WORK/batches" analyze
   still_frozen
   # By a file: the list may be longer than a command's argument.
   sql target_admin -v target="$TARGET_DATABASE" <<'SQL'
@@ -37,6 +36,13 @@ restore_after_rows() {
     "${restore[@]}" -L "$WORK/list.serial" "$WORK/definitions" &&
     note "foreign keys are checked" &&
     "${restore[@]}" -j "$JOBS" -L "$WORK/list.keys" "$WORK/definitions"
+}
+
+# analyze NUMBER RELATIONS: a batch of tables.
+analyze() {
+  sql staging -v relations="$2" <<'SQL'
+SELECT format('ANALYZE %s', oid) FROM unnest(:'relations'::regclass[]) AS oid \gexec
+SQL
 }
 
 # leave_out_what_is_there: the lists without what a run that was killed here has made already. Each entry is made in one transaction, so it is there or it is not.

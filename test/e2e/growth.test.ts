@@ -3,36 +3,17 @@
  * stay: the same pods, the same synchronous replication. Each test goes on where the one before it ended.
  */
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { openStack } from "../../local/engine/stack";
-import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
-import { bringUpLegacy } from "../../local/legacy/legacy";
-import { localStackConfig } from "../../local/stack-config";
-import { clusterName } from "./cluster";
+import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { kubectl, psqlInPod } from "./kubectl";
+import { LocalStack } from "./local-stack";
 
-const name = clusterName("growth");
-const namespace = "naytife";
 const minutes = 60_000;
 const clusterResource = "cluster.postgresql.cnpg.io/naytife-postgres";
-const full = { instances: "2", synchronousReplicas: "1", dataDurability: "required" };
+const local = new LocalStack("growth", { instances: "2", synchronousReplicas: "1", dataDurability: "required" });
+const { namespace } = local;
 
 let cluster: EmbeddedCluster;
-let scratch: string;
 let stack: Stack;
-
-/** A backend of its own for each state that a test begins with. */
-async function open(backend: string, config: Record<string, string> = {}): Promise<Stack> {
-  return openStack({
-    stack: "local",
-    stateDirectory: scratch,
-    backend: pathToFileURL(join(scratch, backend)).href,
-    config: { ...(await localStackConfig(cluster)), ...full, ...config },
-  });
-}
 
 const log: string[] = [];
 const quietly = { onOutput: (text: string) => log.push(text), color: "never" } as const;
@@ -66,16 +47,10 @@ let grown: Awaited<ReturnType<typeof instances>>;
 jest.setTimeout(3 * minutes);
 
 beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), "naytife-growth-"));
-  await down({ name }); // What an interrupted run left.
-  cluster = await up({ name });
-  await bringUpLegacy({ ...cluster, namespace, size: "10MB", seed: 7, image: cluster.legacyImage });
+  cluster = await local.begin("10MB");
 }, 10 * minutes);
 
-afterAll(async () => {
-  rmSync(scratch, { recursive: true, force: true });
-  await down({ name });
-}, 2 * minutes);
+afterAll(() => local.end(), 2 * minutes);
 
 /** What the source knows of its user's password. */
 let password: string;
@@ -83,7 +58,7 @@ let password: string;
 test(
   "a migration that fails leaves a lone instance that waits for nobody",
   async () => {
-    stack = await open("first");
+    stack = await local.open("first");
     password = await inSource("SELECT rolpassword FROM pg_authid WHERE rolname = 'naytife'");
     await inSource("ALTER ROLE naytife PASSWORD 'changed-meanwhile'");
     await expect(stack.up(quietly)).rejects.toThrow(/cannot log in to the source/);
@@ -139,12 +114,12 @@ test("up again, with a refresh, changes nothing", async () => {
 
 test("a lost state, and another setting of the Cluster, leave its size and what was recorded", async () => {
   const recorded = await inTarget("SELECT time_to_safe FROM naytife_migration.marker");
-  stack = await open("second", { logMinDurationStatement: "2000" });
+  stack = await local.open("second", { logMinDurationStatement: "2000" });
   await stack.up(quietly);
   expect(await field("{.spec.postgresql.parameters.log_min_duration_statement}", clusterResource)).toBe("2000");
   expect(await instances()).toEqual(grown);
   expect(await inTarget("SELECT time_to_safe FROM naytife_migration.marker")).toBe(recorded);
-  stack = await open("second");
+  stack = await local.open("second");
   await stack.up(quietly);
   expect(await field("{.spec.postgresql.parameters.log_min_duration_statement}", clusterResource)).toBe("1000");
   expect(await instances()).toEqual(grown);
@@ -152,7 +127,7 @@ test("a lost state, and another setting of the Cluster, leave its size and what 
 
 test("one more instance is one up, and the others stay", async () => {
   await inTarget("CHECKPOINT"); // Else the copy waits for one that is spread over minutes.
-  stack = await open("second", { instances: "3" });
+  stack = await local.open("second", { instances: "3" });
   await stack.up(quietly);
   const more = await instances();
   expect(more).toMatchObject({ wanted: "3", synchronous: grown.synchronous });
@@ -170,7 +145,7 @@ test("destroying the patch alone leaves its size", async () => {
 
 test("switching the migration off leaves its size, and on again", async () => {
   for (const migrationEnabled of ["false", "true"]) {
-    stack = await open("second", { instances: "3", migrationEnabled });
+    stack = await local.open("second", { instances: "3", migrationEnabled });
     await stack.up(quietly);
     expect(await instances()).toEqual(grown);
   }

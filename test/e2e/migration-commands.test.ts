@@ -36,7 +36,7 @@ function run(
   environment: Record<string, string> = {},
   onLine?: (line: string, interrupt: () => void) => void,
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, ["--import", "tsx", ...args], {
+  const child = spawn(process.execPath, ["--require", "./local/typescript.js", ...args], {
     cwd: checkout,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
   });

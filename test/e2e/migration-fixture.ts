@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
+import { poolerSpec } from "../../components/pooler";
 import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
 import type { WalLevel } from "../../local/legacy/manifests";
 import { type Settings, settingsVariable } from "../../migration/engine/settings";
+import { exampleSettings } from "../migration-settings";
 import { sharedCluster } from "./cluster";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
 
@@ -31,6 +33,19 @@ export interface MigrationFixture {
   /** Runs the engine as `pulumi up` does. */
   readonly engine: (...mode: string[]) => Promise<Outcome>;
   readonly takeDown: () => Promise<void>;
+}
+
+/** What a stack tells the engine whose names are the defaults, with the dump on a volume of this StorageClass. */
+export function settingsOf(where: Target & { readonly namespace: string }, storageClass: string): Settings {
+  return {
+    ...exampleSettings,
+    kubeconfig: where.kubeconfig,
+    context: where.context,
+    namespace: where.namespace,
+    target: { ...exampleSettings.target, searchPath: ["naytife_schema", "public"] },
+    jobs: 2,
+    dump: { size: "1Gi", storageClass },
+  };
 }
 
 /**
@@ -106,30 +121,7 @@ export async function migrationFixture(
   const legacyTarget = { ...target, namespace };
   await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage, walLevel });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
-  const settings: Settings = {
-    kubeconfig: target.kubeconfig,
-    context: target.context,
-    namespace,
-    source: {
-      host: "postgres",
-      port: 5432,
-      database: "naytifedb",
-      user: "naytife",
-      secretName: "postgres-secret",
-      secretKey: "POSTGRES_PASSWORD",
-    },
-    target: {
-      cluster: "naytife-postgres",
-      database: "naytifedb",
-      owner: "naytife",
-      secretName: "cnpg-cluster-secret",
-      searchPath: ["naytife_schema", "public"],
-    },
-    image: "",
-    jobs: 2,
-    dump: { size: "1Gi", storageClass },
-    retainDays: 7,
-  };
+  const settings = settingsOf(legacyTarget, storageClass);
   return {
     target,
     namespace,
@@ -143,12 +135,45 @@ export async function migrationFixture(
     engine: (...mode) =>
       runProgram(["migration/engine/main.ts", ...mode], { [settingsVariable]: JSON.stringify(settings) }),
     takeDown: async () => {
-      await k("delete", "cluster.postgresql.cnpg.io", "naytife-postgres", "--ignore-not-found");
+      await k("delete", "pooler.postgresql.cnpg.io,cluster.postgresql.cnpg.io", "--all");
       await takeDownLegacy(legacyTarget);
       await kubectl(target, ["delete", "namespace", namespace, "--wait=false"]);
       await kubectl(target, ["delete", "storageclass", storageClass]);
     },
   };
+}
+
+/** Applies the Pooler as the program does; {@link poolerRuns} waits for it. */
+export async function applyPooler({ target, namespace }: MigrationFixture, instances: number): Promise<void> {
+  const pooler = {
+    apiVersion: "postgresql.cnpg.io/v1",
+    kind: "Pooler",
+    metadata: { name: "naytife-postgres-pooler" },
+    spec: poolerSpec({
+      cluster: "naytife-postgres",
+      instances,
+      image: (await sharedCluster()).poolerImage,
+      mode: "transaction",
+      maxClientConnections: 1000,
+      defaultPoolSize: 20,
+      maxDatabaseConnections: 25,
+      maxUserConnections: 25,
+      serverCheckDelay: 30,
+      serverLoginRetry: 1,
+      memoryRequest: "32Mi",
+      memoryLimit: "128Mi",
+      cpuRequest: "10m",
+      cpuLimit: "500m",
+    }),
+  };
+  await kubectl(target, ["-n", namespace, "apply", "--server-side", "-f", "-"], JSON.stringify(pooler));
+}
+
+/** Waits until all pods of the Pooler are there. */
+export async function poolerRuns({ k }: MigrationFixture): Promise<void> {
+  const pool = "deployment/naytife-postgres-pooler";
+  await until("the pooler's Deployment", 60, () => k("get", pool, "-o", "name").catch(() => undefined));
+  await k("rollout", "status", pool, "--timeout=120s");
 }
 
 /**
@@ -163,7 +188,7 @@ export function runProgram(
   onLine: (line: string) => void = () => undefined,
   kill?: AbortSignal,
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, ["--import", "tsx", ...args], {
+  const child = spawn(process.execPath, ["--require", "./local/typescript.js", ...args], {
     cwd: path.join(__dirname, "../.."),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
   });

@@ -9,10 +9,10 @@ import { missing, startWriter, stopWriter } from "../../local/legacy/writer";
 import type { Settings } from "../../migration/engine/settings";
 import type { MigrationReport } from "../../migration/migration";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
+import { legacyImage, settingsOf } from "./migration-fixture";
 
 const namespace = `migration-${Date.now().toString(36)}`;
 const storageClass = `${namespace}-local-path`;
-const legacyImage = "docker.io/library/postgres:15";
 const targetPassword = "target:pass\\word' \"quoted";
 let target: Target;
 let settings: Settings;
@@ -39,7 +39,7 @@ function engine(
   mode: string[] = [],
 ): Promise<Outcome> {
   const main = path.join(__dirname, "../../migration/engine/main.ts");
-  const child = spawn(process.execPath, ["--import", "tsx", main, ...mode], {
+  const child = spawn(process.execPath, ["--require", "./local/typescript.js", main, ...mode], {
     cwd: path.join(__dirname, "../.."),
     env: {
       PATH: process.env.PATH,
@@ -196,30 +196,7 @@ beforeAll(async () => {
   });
   await bringUpLegacy({ ...legacyTarget(), size: "40MB", seed: 3, image: legacyImage });
   await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
-  settings = {
-    kubeconfig: target.kubeconfig,
-    context: target.context,
-    namespace,
-    source: {
-      host: "postgres",
-      port: 5432,
-      database: "naytifedb",
-      user: "naytife",
-      secretName: "postgres-secret",
-      secretKey: "POSTGRES_PASSWORD",
-    },
-    target: {
-      cluster: "naytife-postgres",
-      database: "naytifedb",
-      owner: "naytife",
-      secretName: "cnpg-cluster-secret",
-      searchPath: ["naytife_schema", "public"],
-    },
-    image: "",
-    jobs: 2,
-    dump: { size: "1Gi", storageClass },
-    retainDays: 7,
-  };
+  settings = settingsOf(legacyTarget(), storageClass);
 }, 300_000);
 
 afterAll(async () => {

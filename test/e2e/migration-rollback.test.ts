@@ -1,15 +1,21 @@
 /** The way back on a real cluster: two writers through the whole life of a migration, one to each database, and nothing that either was told is lost. */
 import * as fs from "node:fs";
-import { poolerSpec } from "../../components/pooler";
 import { connect } from "../../local/legacy/cluster";
 import { connectionSecret } from "../../local/legacy/legacy";
 import { acknowledged, missing, startWriter, stopWriter, type Writer, type WriterLog } from "../../local/legacy/writer";
 import type { RollbackReport, Side } from "../../migration/engine/record";
 import { activeVariable, settingsVariable } from "../../migration/engine/settings";
 import { connectionUrl } from "../../postgresql/connection-url";
-import { sharedCluster } from "./cluster";
 import { kubectl, until } from "./kubectl";
-import { legacyImage, migrationFixture, type MigrationFixture, type Outcome, runProgram } from "./migration-fixture";
+import {
+  applyPooler,
+  legacyImage,
+  migrationFixture,
+  type MigrationFixture,
+  type Outcome,
+  poolerRuns,
+  runProgram,
+} from "./migration-fixture";
 
 let fixture: MigrationFixture;
 let old: Writer;
@@ -111,7 +117,6 @@ beforeAll(async () => {
   // The operator makes an extension in the new database that the old one has not, as soon as such a parameter is there.
   fixture = await migrationFixture("rollback", "10MB", { "pg_stat_statements.max": "1000" });
   legacyPassword = await fixture.k("get", "secret", "postgres-secret", "-o", "jsonpath={.data.POSTGRES_PASSWORD}");
-  const { poolerImage } = await sharedCluster();
   await apply(
     newConnection(),
     // The writer's own: it stays with the new database when the other one turns.
@@ -121,31 +126,9 @@ beforeAll(async () => {
       metadata: { name: "pooled-connection" },
       stringData: { url: newDatabase("naytife-postgres-pooler") },
     },
-    {
-      apiVersion: "postgresql.cnpg.io/v1",
-      kind: "Pooler",
-      metadata: { name: "naytife-postgres-pooler" },
-      spec: poolerSpec({
-        cluster: "naytife-postgres",
-        instances: 1,
-        image: poolerImage,
-        mode: "transaction",
-        maxClientConnections: 1000,
-        defaultPoolSize: 20,
-        maxDatabaseConnections: 25,
-        maxUserConnections: 25,
-        serverCheckDelay: 30,
-        serverLoginRetry: 1,
-        memoryRequest: "32Mi",
-        memoryLimit: "128Mi",
-        cpuRequest: "10m",
-        cpuLimit: "500m",
-      }),
-    },
   );
-  const pool = "deployment/naytife-postgres-pooler";
-  await until("the pooler's Deployment", 60, () => fixture.k("get", pool, "-o", "name").catch(() => undefined));
-  await fixture.k("rollout", "status", pool, "--timeout=120s");
+  await applyPooler(fixture, 1);
+  await poolerRuns(fixture);
   const common = { image: legacyImage, periodMilliseconds: 100, durationSeconds: 900 };
   old = await startWriter(legacyTarget(), { ...common, name: "old", url: await connectionSecret(legacyTarget()) });
   pooled = await startWriter(legacyTarget(), {
@@ -156,7 +139,6 @@ beforeAll(async () => {
 }, 300_000);
 
 afterAll(async () => {
-  await fixture.k("delete", "pooler.postgresql.cnpg.io", "naytife-postgres-pooler", "--ignore-not-found");
   await fixture.takeDown();
 }, 120_000);
 
@@ -329,6 +311,9 @@ test("the Secret names the old database; the new one is closed, and neither `up`
   expect(refused.code).toBe(1);
   expect((await up("source")).code).toBe(0);
   expect((await command(["rollback"])).code).toBe(0);
+  const plan = await command(["plan"]);
+  expect(plan.output).toMatch(/rolled back at 2[^]*npm run migration -- again/);
+  expect(plan.code).toBe(2);
   expect(await closed()).toBe("f");
   const running = "jsonpath={.items[*].status.containerStatuses[*].restartCount}";
   expect(await fixture.k("get", "pods", "-l", "app=postgres", "-o", running)).toBe("0");

@@ -1,10 +1,16 @@
 /** The switch as clients see it that know the old host name alone: they wait, and go on in the new database. */
-import { poolerSpec } from "../../components/pooler";
 import type { RollbackReport } from "../../migration/engine/record";
 import { activeVariable, settingsVariable } from "../../migration/engine/settings";
-import { sharedCluster } from "./cluster";
 import { kubectl, until } from "./kubectl";
-import { legacyImage, migrationFixture, type MigrationFixture, type Outcome, runProgram } from "./migration-fixture";
+import {
+  applyPooler,
+  legacyImage,
+  migrationFixture,
+  type MigrationFixture,
+  type Outcome,
+  poolerRuns,
+  runProgram,
+} from "./migration-fixture";
 
 const holdSeconds = 60;
 let fixture: MigrationFixture;
@@ -106,39 +112,11 @@ function apply(...objects: object[]): Promise<string> {
   return kubectl(fixture.target, ["-n", fixture.namespace, "apply", "--server-side", "-f", "-"], text);
 }
 
-/** The Pooler as the program applies it. */
-async function applyPooler(): Promise<void> {
-  const { poolerImage } = await sharedCluster();
-  await apply({
-    apiVersion: "postgresql.cnpg.io/v1",
-    kind: "Pooler",
-    metadata: { name: "naytife-postgres-pooler" },
-    spec: poolerSpec({
-      cluster: "naytife-postgres",
-      instances: 2,
-      image: poolerImage,
-      mode: "transaction",
-      maxClientConnections: 1000,
-      defaultPoolSize: 20,
-      maxDatabaseConnections: 25,
-      maxUserConnections: 25,
-      serverCheckDelay: 30,
-      serverLoginRetry: 1,
-      memoryRequest: "32Mi",
-      memoryLimit: "128Mi",
-      cpuRequest: "10m",
-      cpuLimit: "500m",
-    }),
-  });
-}
-
 jest.setTimeout(180_000);
 
 beforeAll(async () => {
   fixture = await migrationFixture("switch", "10MB");
-  await applyPooler();
-  const pool = "deployment/naytife-postgres-pooler";
-  await until("the pooler's Deployment", 60, () => fixture.k("get", pool, "-o", "name").catch(() => undefined));
+  await applyPooler(fixture, 2);
   await fixture.legacy("CREATE TABLE naytife_schema.visits (n integer PRIMARY KEY)");
   const secret = { name: "postgres-secret", key: "POSTGRES_PASSWORD" };
   await apply({
@@ -163,13 +141,12 @@ beforeAll(async () => {
       ],
     },
   });
-  await fixture.k("rollout", "status", pool, "--timeout=120s");
+  await poolerRuns(fixture);
   await fixture.k("wait", "--for=condition=Ready", "pod/client", "--timeout=60s");
   before = await spec();
 }, 300_000);
 
 afterAll(async () => {
-  await fixture.k("delete", "pooler.postgresql.cnpg.io", "naytife-postgres-pooler", "--ignore-not-found");
   await fixture.takeDown();
 }, 120_000);
 
@@ -240,7 +217,7 @@ test("the engine is killed while clients wait; the next finishes what it finds",
   expect(killed.code).not.toBe(0);
   expect(await paused()).toBe("true");
   // An `up` that has something to say of the Pooler says nothing of this.
-  await applyPooler();
+  await applyPooler(fixture, 2);
   expect(await paused()).toBe("true");
   const next = await up();
   expect(next.errors).toContain("clients that waited go on");

@@ -7,6 +7,7 @@ import type { Stack } from "@pulumi/pulumi/automation";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import type { ClusterSpec } from "../../components/cluster";
 import naytifePostgres from "../../index";
@@ -113,6 +114,17 @@ afterAll(async () => {
 const log: string[] = [];
 const quietly = { onOutput: (text: string) => log.push(text), color: "never" } as const;
 
+/** Each standby's copy waits for a checkpoint that is spread over minutes, to be gentle on clients. There are none yet: until the signal, no copy has to wait. */
+async function checkpoints(signal: AbortSignal): Promise<void> {
+  const copies = "SELECT count(*) FROM pg_stat_progress_basebackup WHERE phase = 'waiting for checkpoint to finish'";
+  while (!signal.aborted) {
+    // Before there is a primary there is nobody to ask; and without this it comes up too, later.
+    const waiting = await asSuperuser(copies, "postgres").catch(() => "0");
+    if (waiting !== "0") await asSuperuser("CHECKPOINT", "postgres").catch(() => undefined);
+    await sleep(2000);
+  }
+}
+
 test(
   "production comes up, with the settings that are committed",
   async () => {
@@ -134,8 +146,15 @@ test(
         migrationEnabled: "false",
       },
     });
-    const result = await stack.up(quietly);
-    expect(result.summary.result).toBe("succeeded");
+    const stop = new AbortController();
+    const hurry = checkpoints(stop.signal);
+    try {
+      const result = await stack.up(quietly);
+      expect(result.summary.result).toBe("succeeded");
+    } finally {
+      stop.abort();
+      await hurry;
+    }
   },
   15 * minutes,
 );

@@ -12,7 +12,10 @@ import { EngineRun } from "../engine/engine-run";
 
 jest.setTimeout(120_000);
 
-const namespace = `behaviours-${randomBytes(3).toString("hex")}`;
+const name = `behaviours-${randomBytes(3).toString("hex")}`;
+/** Each test has its own: what it leaves there is in nobody's way. */
+let namespace: string;
+const namespaces: string[] = [];
 let kubectlProgram: string;
 let kubeconfig: string;
 let core: CoreV1Api;
@@ -26,26 +29,25 @@ beforeAll(async () => {
   config.loadFromFile(kubeconfig);
   core = config.makeApiClient(CoreV1Api);
   storage = config.makeApiClient(StorageV1Api);
-  kubectl("create", "namespace", namespace);
   execFileSync(kubectlProgram, ["--kubeconfig", kubeconfig, "apply", "-f", "-"], { input: JSON.stringify(widgets) });
+  engine = await EngineRun.open();
 }, 600_000);
 
 beforeEach(async () => {
-  engine = await EngineRun.open();
-});
-
-afterEach(async () => {
-  await engine.destroy();
-  engine.close();
+  namespace = `${name}-${namespaces.length}`;
+  await core.createNamespace({ body: { metadata: { name: namespace } } });
+  namespaces.push(namespace);
+  engine.loseState();
 });
 
 afterAll(async () => {
-  await core.deleteNamespace({ name: namespace });
+  engine.close();
+  for (const used of namespaces) await core.deleteNamespace({ name: used });
   kubectl("delete", "customresourcedefinition", widgets.metadata.name);
 });
 
 /** A custom kind of this test's own, as an operator would bring one. */
-const group = `${namespace}.example.com`;
+const group = `${name}.example.com`;
 const widgets = {
   apiVersion: "apiextensions.k8s.io/v1",
   kind: "CustomResourceDefinition",
@@ -254,6 +256,7 @@ test("a StorageClass with other parameters is replaced, the old one deleted firs
   expect(replaced.error).toBeUndefined();
   expect(replaced.operations).toEqual({ class: "replace" });
   expect((await storage.readStorageClass({ name })).parameters).toEqual({ type: "fast" });
+  await storage.deleteStorageClass({ name });
 });
 
 test("waitFor ends when the condition comes", async () => {
@@ -379,30 +382,20 @@ test("a field that was the resource's own keeps its value under ignoreChanges, b
 
 test("a lost state: a field that was the resource's own keeps its value, although nobody sets it any more", async () => {
   await engine.up(program(widget({ size: 3, colour: "red" }), enforced));
-  const other = await EngineRun.open();
-  try {
-    for (const colour of ["blue", "green"]) {
-      expect((await other.up(program(unsized(colour), enforced))).error).toBeUndefined();
-      expect(liveSize()).toBe(`3:${colour}`);
-    }
-  } finally {
-    await other.destroy();
-    other.close();
+  engine.loseState();
+  for (const colour of ["blue", "green"]) {
+    expect((await engine.up(program(unsized(colour), enforced))).error).toBeUndefined();
+    expect(liveSize()).toBe(`3:${colour}`);
   }
 });
 
 test("a lost state: the object and its patch are taken over, and the field keeps its value in between", async () => {
   await engine.up(program(sized(3, true, unsized("red")), enforced));
-  const other = await EngineRun.open();
-  try {
-    expect((await other.up(program(unsized("blue"), enforced))).error).toBeUndefined();
-    expect(liveSize()).toBe("3:blue");
-    expect((await other.up(program(sized(3, true, unsized("blue")), enforced))).error).toBeUndefined();
-    expect(liveSize()).toBe("3:blue");
-  } finally {
-    await other.destroy();
-    other.close();
-  }
+  engine.loseState();
+  expect((await engine.up(program(unsized("blue"), enforced))).error).toBeUndefined();
+  expect(liveSize()).toBe("3:blue");
+  expect((await engine.up(program(sized(3, true, unsized("blue")), enforced))).error).toBeUndefined();
+  expect(liveSize()).toBe("3:blue");
 });
 
 test("destroy deletes and waits until the object is gone; retainOnDelete leaves it", async () => {

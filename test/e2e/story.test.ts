@@ -3,38 +3,19 @@
  * `up` again, drift, a lost state, and destroy. Each test goes on where the one before it ended.
  */
 import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { openStack } from "../../local/engine/stack";
-import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
-import { bringUpLegacy } from "../../local/legacy/legacy";
-import { localStackConfig } from "../../local/stack-config";
-import { clusterName } from "./cluster";
+import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { kubectl, psqlInPod, until } from "./kubectl";
+import { LocalStack } from "./local-stack";
 
-const name = clusterName("story");
-const namespace = "naytife";
+const local = new LocalStack("story");
+const { namespace } = local;
 const minutes = 60_000;
 
 let cluster: EmbeddedCluster;
-let scratch: string;
 let stack: Stack;
 let outputs: OutputMap;
 /** Every one that was in use, for the search for secrets. */
 const passwords = new Set<string>();
-let imageOfDatabase: string;
-
-/** A backend of its own for each state that a test begins with. */
-async function open(backend: string, config: Record<string, string> = {}): Promise<Stack> {
-  return openStack({
-    stack: "local",
-    stateDirectory: scratch,
-    backend: pathToFileURL(join(scratch, backend)).href,
-    config: { ...(await localStackConfig(cluster)), ...config },
-  });
-}
 
 const get = (...args: string[]) => kubectl(cluster, ["-n", namespace, "get", ...args]);
 const field = async (path: string, ...args: string[]) => (await get(...args, "-o", `jsonpath=${path}`)).trim();
@@ -76,17 +57,10 @@ const fingerprint = `
 jest.setTimeout(minutes);
 
 beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), "naytife-story-"));
-  await down({ name }); // What an interrupted run left.
-  cluster = await up({ name });
-  imageOfDatabase = (await localStackConfig(cluster)).postgresImage!;
-  await bringUpLegacy({ ...cluster, namespace, size: "20MB", seed: 7, image: cluster.legacyImage });
+  cluster = await local.begin("20MB");
 }, 10 * minutes);
 
-afterAll(async () => {
-  rmSync(scratch, { recursive: true, force: true });
-  await down({ name });
-}, 2 * minutes);
+afterAll(() => local.end(), 2 * minutes);
 
 const log: string[] = [];
 const quietly = { onOutput: (text: string) => log.push(text), color: "never" } as const;
@@ -94,7 +68,7 @@ const quietly = { onOutput: (text: string) => log.push(text), color: "never" } a
 test(
   "up brings up operator, cluster and pooler, and migrates",
   async () => {
-    stack = await open("first");
+    stack = await local.open("first");
     const result = await stack.up(quietly);
     outputs = result.outputs;
     expect(result.summary.result).toBe("succeeded");
@@ -133,7 +107,7 @@ test(
             containers: [
               {
                 name: "application",
-                image: imageOfDatabase,
+                image: cluster.postgresImage,
                 imagePullPolicy: "IfNotPresent",
                 command: ["sleep", "infinity"],
                 envFrom: [{ secretRef: { name: "naytife-postgres-connection" } }],
@@ -220,7 +194,7 @@ test(
     const marker = "SELECT run, completed FROM naytife_migration.marker";
     const [orders, moved] = [await inTarget(sentinel), await inTarget(marker, "postgres")];
     const uid = await field("{.metadata.uid}", "cluster.postgresql.cnpg.io", "naytife-postgres");
-    stack = await open("second");
+    stack = await local.open("second");
     const result = await stack.up(quietly);
     outputs = result.outputs;
     expect(await field("{.metadata.uid}", "cluster.postgresql.cnpg.io", "naytife-postgres")).toBe(uid);
@@ -245,11 +219,9 @@ test("no secret lies in the states, in the log, or in what the migration made", 
   );
   expect(passwords.size).toBe(3); // The first stack's, the second's, and the legacy's.
   // As it lies in the backend: exportStack() decrypts.
-  const stateOf = (backend: string) =>
-    readFileSync(join(scratch, backend, ".pulumi/stacks/naytife-postgres/local.json"), "utf8");
   const searched = {
-    "the first state": stateOf("first"),
-    "the second state": stateOf("second"),
+    "the first state": local.state("first"),
+    "the second state": local.state("second"),
     "what the migration made": await get("configmap,job,pod,event", "-o", "yaml"),
     "the log": log.join("\n"),
   };
@@ -264,7 +236,7 @@ test("no secret lies in the states, in the log, or in what the migration made", 
 test(
   "with production's protection, destroy is refused and changes nothing",
   async () => {
-    stack = await open("second", { protect: "true", retainOnDelete: "true" });
+    stack = await local.open("second", { protect: "true", retainOnDelete: "true" });
     await stack.up(quietly);
     await expect(stack.destroy(quietly)).rejects.toThrow(/protect/);
     expect(await inTarget("SELECT count(*) > 0 FROM naytife_schema.orders")).toBe("t");
@@ -275,7 +247,7 @@ test(
 test(
   "once unprotected, destroy forgets the database and leaves it running",
   async () => {
-    stack = await open("second", { protect: "false", retainOnDelete: "true" });
+    stack = await local.open("second", { protect: "false", retainOnDelete: "true" });
     await stack.up(quietly);
     await stack.destroy(quietly);
     expect(await inTarget("SELECT count(*) > 0 FROM naytife_schema.orders")).toBe("t");
@@ -286,7 +258,7 @@ test(
 test(
   "the local stack's destroy removes the cluster and leaves the legacy database",
   async () => {
-    stack = await open("third");
+    stack = await local.open("third");
     await stack.up(quietly);
     await stack.destroy(quietly);
     expect((await get("cluster.postgresql.cnpg.io", "-o", "name")).trim()).toBe("");

@@ -45,7 +45,7 @@ test("create fails: nothing is kept, the error shows the command and its output,
   const again = await engine.up(failing);
   expect(again.error).toBeUndefined();
   expect(again.operations).toEqual({ command: "create" });
-  expect(again.outputs.stdout).toBe("done");
+  expect((await engine.outputs()).stdout).toBe("done");
   expect((await engine.destroy()).error).toBeUndefined();
 });
 
@@ -57,7 +57,7 @@ test("preview runs nothing; create runs once, with its environment, and shows st
   const created = await engine.up(program(full));
   expect(created.error).toBeUndefined();
   expect(created.log).toContain("on stderr");
-  expect(created.outputs).toEqual({ stdout: "create one", stderr: "on stderr" });
+  expect(await engine.outputs()).toEqual({ stdout: "create one", stderr: "on stderr" });
   expect(traced()).toEqual(["create one"]);
 
   const again = await engine.up(program(full), { refresh: true });
@@ -94,7 +94,7 @@ test("a secret in the environment makes the outputs secret and lies in no clear 
     }),
   );
   expect(run.error).toBeUndefined();
-  expect(run.outputs.stdout).toMatch(/^\s*21\nfrom stdin$/);
+  expect((await engine.outputs()).stdout).toMatch(/^\s*21\nfrom stdin$/);
   const state = engine.state();
   expect(state).not.toContain(secret);
   expect(state).not.toContain("from stdin\\n");

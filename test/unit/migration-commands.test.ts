@@ -12,7 +12,7 @@ import { describe as words, exitCodes, judge, type Traces } from "../../migratio
 import type { MigrationEvent } from "../../migration/engine/events";
 import { MigrationFailure } from "../../migration/engine/failure";
 import { Kubernetes } from "../../migration/engine/kubernetes";
-import { planOf, type Severity } from "../../migration/engine/plan";
+import { donePlan, planOf, type Severity } from "../../migration/engine/plan";
 import { contradiction, type MigrationRecord, type RecordedPhase, retention } from "../../migration/engine/record";
 import { invocation, UsageError } from "../../migration/main";
 import type { MigrationReport } from "../../migration/migration";
@@ -537,6 +537,18 @@ describe("the end of the way back", () => {
     const gone = thrownAwayByYou(settings, { ...standing(service, []), secret: undefined });
     expect(gone).toMatch(/No Deployment[^]*delete service postgres/);
   });
+});
+
+test("where a migration has finished there is nothing to plan; where it was rolled back, `again` comes first", () => {
+  const done = donePlan("naytifedb", null);
+  expect(exitCode(done)).toBe(0);
+  expect(render(done)).toMatch(/^READY\n[^]*is finished, so nothing is left to plan/);
+  const back = donePlan("naytifedb", "2026-11-21T22:05:18Z");
+  expect(exitCode(back)).toBe(2);
+  expect(render(back)).toMatch(
+    /^BLOCKED: 1 thing in the way[^]*rolled back at 2026-11-21T22:05:18Z: the old database is in use[^]*Next: .*npm run migration -- again/,
+  );
+  expect(render(back)).not.toContain("finished");
 });
 
 test("npm knows the command, and installs what it needs first", () => {

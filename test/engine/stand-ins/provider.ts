@@ -139,7 +139,10 @@ export class EngineLog {
   }
 }
 
-/** Serves the provider until the engine ends the process. The engine's address is the last argument, the port goes to stdout. */
+/** How often is looked whether the engine is still there. */
+const engineLookMilliseconds = 1000;
+
+/** Serves the provider until the engine ends the process, or is gone itself. The engine's address is the last argument, the port goes to stdout. */
 export function serve(start: (log: EngineLog) => Provider): void {
   const address = process.argv.at(-1);
   if (address === undefined || !/:\d+$/.test(address)) {
@@ -153,7 +156,15 @@ export function serve(start: (log: EngineLog) => Provider): void {
     "grpc.max_receive_message_length": 400 * 1024 * 1024,
     "grpc.max_send_message_length": 400 * 1024 * 1024,
   });
-  server.addService(ResourceProviderService, handlers(start(log), log));
+  const provider = start(log);
+  server.addService(ResourceProviderService, handlers(provider, log));
+  // An engine that is killed outright ends nobody, and its children get another parent.
+  const engine = process.ppid;
+  setInterval(() => {
+    if (process.ppid === engine) return;
+    provider.cancel();
+    process.exit(1);
+  }, engineLookMilliseconds);
   server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
     if (error) throw error;
     process.stdout.write(`${String(port)}\n`);
