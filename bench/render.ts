@@ -86,7 +86,7 @@ The comparison is the same for all, and made after ours a second time, outside i
 - **the plan's**: \`pg_dump | psql\` into a Cluster of ${instances} instances that is there already. \`pg_dump -Fd\` and pgcopydb likewise. They run in a Job beside the target, in the same image as ours, as
   superuser; nothing passes through a port-forward. The plan's way has no ANALYZE and no comparison; here it has both.
 - **CNPG's import**: a Cluster of ${instances} instances with \`bootstrap.initdb.import\`, type microservice. Its making is the move.
-- **ceiling**: ${machine.cores + 1} COPY pipes at once into a lone instance, each its share of every big table by ranges of pages, then all indexes and constraints, ${jobs} at a time. Nothing is kept, recorded, frozen or resumable.
+- **ceiling**: ${machine.cores + 1} COPY pipes at once into a lone instance, each its share of every big table by ranges of pages and in binary form, without autovacuum, then all indexes and constraints, ${jobs} at a time. Nothing is kept, recorded, frozen or resumable.
 
 What is not comparable, and why:
 

@@ -7,6 +7,12 @@
 at begun
 pg_dump -d service=source -Fc --schema-only -f "$WORK/definitions" 2>>"$COMPLAINTS"
 pg_restore -d service=target --section=pre-data "$WORK/definitions" 2>>"$COMPLAINTS" || true
+# As the migration: autovacuum comes when all is there.
+autovacuum() {
+  psql service=target -XAtq -c "SELECT format('ALTER TABLE %s $1;', oid::regclass) FROM pg_class WHERE relkind = 'r' AND oid >= 16384 AND relnamespace::regnamespace::text <> 'information_schema'" |
+    psql service=target -Xq >/dev/null 2>>"$COMPLAINTS"
+}
+autovacuum "SET (autovacuum_enabled = off)"
 at defined
 shares=()
 for ((share = 0; share < PIPES; share++)); do
@@ -20,6 +26,7 @@ psql service=source -XAtq -c "SELECT format('SELECT setval(%L, %s);', format('%I
 at copied
 PGOPTIONS="-c synchronous_commit=off -c maintenance_work_mem=$MAINTENANCE_MEMORY -c max_parallel_maintenance_workers=$WORKERS" \
   pg_restore -d service=target --section=post-data -j "$JOBS" "$WORK/definitions" 2>>"$COMPLAINTS" || true
+autovacuum "RESET (autovacuum_enabled)"
 at indexed
 analyze
 at analyzed
