@@ -528,8 +528,19 @@ export class Engine {
         this.kubernetes.core.patchNamespacedPersistentVolumeClaim({ name: this.names.dump, namespace, body: kept }),
       ),
     );
+    await this.attempt(`wait for the end of Job ${this.names.job}`, () => this.jobEnds());
     await this.tidy();
     await this.attempt("take away what the switch left behind, which the next run does", () => this.clearAway());
+  }
+
+  /** Where the engine before was killed, the Job that it followed may have a last second left: its report is there before it ends. */
+  private async jobEnds(): Promise<void> {
+    const deadline = Date.now() + 30_000;
+    for (;;) {
+      const job = await this.job();
+      if (job === undefined || finished(job) || job.spec?.suspend === true || Date.now() > deadline) return;
+      await sleep(500);
+    }
   }
 
   /** What the Job takes away after the switch, where it was killed before it could: its working tables' rows, and the empty database that the Cluster was made with. */
