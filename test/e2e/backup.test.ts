@@ -89,6 +89,8 @@ async function open(config: Record<string, string> = {}): Promise<Stack> {
       ...(await localStackConfig(cluster)),
       // There is no legacy database here.
       migrationEnabled: "false",
+      // drill.test.ts has them.
+      drill: "false",
       backupRecoveryPoint: String(recoveryPoint),
       // The pooler never leaves.
       smartShutdownTimeout: "0",
