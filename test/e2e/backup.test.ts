@@ -209,8 +209,10 @@ test(
       }
     };
     const changes: string[] = [];
-    const onEvent = ({ resourcePreEvent: { metadata } = {} }: EngineEvent) => {
-      if (metadata !== undefined && metadata.op !== "same") changes.push(`${metadata.op} ${metadata.urn}`);
+    const onEvent = ({ resourcePreEvent }: EngineEvent) => {
+      if (resourcePreEvent === undefined) return;
+      const { op, urn } = resourcePreEvent.metadata;
+      if (op !== "same") changes.push(`${op} ${urn}`);
     };
     await Promise.all([stack.up({ ...quietly, onEvent }), watch(), writing]);
     expect(changes).toEqual([]);
