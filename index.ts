@@ -75,7 +75,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
                 : { days: config.backupCertificateDays, now: new Date() },
             retainOnDelete,
           },
-          { provider, dependsOn: [operator] },
+          { provider, dependsOn: [operator.namespace] },
         );
   const archive =
     bucket === undefined || plugin === undefined

@@ -6,6 +6,9 @@ import { BackupFailure } from "./failure";
 /** How often is looked, in milliseconds. */
 const pause = 1000;
 
+/** After three failures in a row the archiver rests for a minute, unless another segment is finished. It is woken so often, in milliseconds. */
+const rest = 10_000;
+
 /** Finishes a WAL segment, and says which: what is written is known to nobody. */
 const finishSegment = [
   "SELECT NULL FROM pg_logical_emit_message(true, 'naytife', 'archiving')",
@@ -19,6 +22,8 @@ interface Archiver {
   readonly failed: number;
 }
 
+type Asked = Pick<Kubernetes, "presentCluster" | "control" | "sidecarLog">;
+
 /**
  * Waits until a WAL segment that is finished now lies in the store. A Cluster is ready before that, and would stay so without a single backup.
  *
@@ -28,7 +33,7 @@ interface Archiver {
  * @throws BackupFailure with the cause, at once where it is one that does not pass by itself
  */
 export async function untilArchiving(
-  kubernetes: Kubernetes,
+  kubernetes: Asked,
   place: ArchivePlace,
   deadline: number,
   say: (line: string) => void,
@@ -36,6 +41,7 @@ export async function untilArchiving(
   const began = Date.now();
   await kubernetes.presentCluster();
   const segment = (await kubernetes.control(...finishSegment)).trim();
+  let woken = Date.now();
   let said = "";
   for (;;) {
     const { waits, waiting, failed } = await look(kubernetes, segment);
@@ -59,11 +65,15 @@ export async function untilArchiving(
     );
     if (line !== said) say(line);
     said = line;
+    if (failed > 0 && Date.now() - woken > rest) {
+      await kubernetes.control(...finishSegment);
+      woken = Date.now();
+    }
     await sleep(pause);
   }
 }
 
-async function look(kubernetes: Kubernetes, segment: string): Promise<Archiver> {
+async function look(kubernetes: Asked, segment: string): Promise<Archiver> {
   const answer = await kubernetes.control(
     `SELECT json_build_object('waits', bool_or(name = '${segment}.ready') IS TRUE, 'waiting', count(*),
        'failed', (SELECT failed_count FROM pg_stat_archiver))

@@ -2,7 +2,7 @@
 export interface Cause {
   readonly what: string;
   readonly next: string;
-  /** It does not pass by itself. */
+  /** It does not pass by itself. What a store says of credentials and buckets may: OCI's new keys and policies are refused for a minute or two. */
   readonly lasts: boolean;
 }
 
@@ -27,11 +27,20 @@ const causes: readonly { readonly says: RegExp; readonly cause: (place: ArchiveP
     }),
   },
   {
+    // versitygw, MinIO, and those with quotas, which answer 403.
+    says: /InsufficientStorage|StorageFull|QuotaExceeded|No space left on device/,
+    cause: ({ destinationPath, endpointUrl }) => ({
+      what: `the store at ${endpointUrl} is full, or its quota is used up`,
+      next: `Give it more room, or remove what nobody needs from it (below ${destinationPath} the plugin itself removes what is older than backupRetention). WAL is kept and sent when there is room. Then run \`pulumi up\` again.`,
+      lasts: true,
+    }),
+  },
+  {
     says: /InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Forbidden|\(40[13]\)/,
     cause: ({ endpointUrl, credentialsSecret }) => ({
       what: `the store at ${endpointUrl} refuses the credentials of Secret ${credentialsSecret}`,
-      next: `Put the right ACCESS_KEY_ID and ACCESS_SECRET_KEY into Secret ${credentialsSecret}; they are read at each segment. Then run \`pulumi up\` again.`,
-      lasts: true,
+      next: `Put the right ACCESS_KEY_ID and ACCESS_SECRET_KEY into Secret ${credentialsSecret}; they are read again within ten seconds. Then run \`pulumi up\` again.`,
+      lasts: false,
     }),
   },
   {
@@ -39,7 +48,7 @@ const causes: readonly { readonly says: RegExp; readonly cause: (place: ArchiveP
     cause: ({ destinationPath, endpointUrl }) => ({
       what: `there is no bucket for ${destinationPath} at ${endpointUrl}`,
       next: "Make the bucket, or mend backupBucket. Then run `pulumi up` again.",
-      lasts: true,
+      lasts: false,
     }),
   },
   {

@@ -14,6 +14,9 @@ export const pluginName = "barman-cloud.cloudnative-pg.io";
 const serverSecret = "barman-cloud-server-tls";
 const clientSecret = "barman-cloud-client-tls";
 
+/** Where the plugin serves its metrics: in clear and to everybody in the cluster, as the operator does. By itself it serves none. */
+const metricsPort = 8080;
+
 /** Arguments of {@link BarmanPlugin}. */
 export interface BarmanPluginArgs {
   /** Objects of the plugin's release manifest. */
@@ -40,13 +43,20 @@ interface PluginDeployment {
   readonly spec: {
     readonly template: {
       readonly metadata?: { readonly annotations?: object };
-      readonly spec: { readonly containers: readonly { readonly env?: readonly { readonly name: string }[] }[] };
+      readonly spec: { readonly containers: readonly PluginContainer[] };
     };
   };
 }
 
+interface PluginContainer {
+  readonly env?: readonly { readonly name: string }[];
+  readonly args?: readonly string[];
+  readonly ports?: readonly object[];
+  readonly readinessProbe?: object;
+}
+
 /**
- * The manifest's objects with the images of the configuration. The manifest of a release's source names testing images, and keeps the sidecar's in a Secret
+ * The manifest's objects with the images of the configuration, and metrics. The manifest of a release's source names testing images, and keeps the sidecar's in a Secret
  * whose change restarts nothing.
  *
  * @param fingerprint - of the certificates, whose change restarts the plugin: the operator takes new ones at once, a mounted Secret follows late
@@ -92,6 +102,12 @@ export function pluginObjects(
                 env: container.env.map((variable) =>
                   variable.name === "SIDECAR_IMAGE" ? { name: variable.name, value: sidecarImage } : variable,
                 ),
+                // internal/cmd/operator/main.go has the flags.
+                args: [...(container.args ?? []), `--metrics-bind-address=:${metricsPort}`, "--metrics-secure=false"],
+                // By this name a PodMonitor finds it.
+                ports: [...(container.ports ?? []), { name: "metrics", containerPort: metricsPort, protocol: "TCP" }],
+                // It serves after a second; the manifest looks after ten, and so long no Cluster is made or mended.
+                readinessProbe: { ...container.readinessProbe, initialDelaySeconds: 1, periodSeconds: 2 },
               },
             ],
           },

@@ -201,12 +201,15 @@ function emptyDatabase(cluster: ClusterDescription): InitDb {
   };
 }
 
+/** The operator's own queries. Where they are not in the list its webhook puts them first, and each update would take them out again. */
+const operatorQueries = { name: "cnpg-default-monitoring", key: "queries" };
+
 function monitoringFields({
   customQueries = [],
   metricsTls = false,
 }: Pick<ClusterDescription, "customQueries" | "metricsTls">): Pick<ClusterSpec, "monitoring"> {
   const monitoring: NonNullable<ClusterSpec["monitoring"]> = {
-    ...(customQueries.length === 0 ? {} : { customQueriesConfigMap: [...customQueries] }),
+    ...(customQueries.length === 0 ? {} : { customQueriesConfigMap: [operatorQueries, ...customQueries] }),
     ...(metricsTls ? { tls: { enabled: true } } : {}),
   };
   return Object.keys(monitoring).length === 0 ? {} : { monitoring };

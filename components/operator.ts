@@ -27,6 +27,9 @@ export interface OperatorChart {
  * Kubernetes cluster, and their volume claims.
  */
 export class Operator extends pulumi.ComponentResource {
+  /** For what runs beside it, and need not wait for it. */
+  readonly namespace: pulumi.Resource;
+
   constructor(name: string, args: OperatorArgs, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:Operator", name, {}, options);
     const namespace = new kubernetes.core.v1.Namespace(
@@ -39,6 +42,7 @@ export class Operator extends pulumi.ComponentResource {
       },
       { parent: this, retainOnDelete: args.retainOnDelete },
     );
+    this.namespace = namespace;
     const children: pulumi.CustomResourceOptions = {
       parent: this,
       dependsOn: [namespace],

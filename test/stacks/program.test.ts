@@ -392,6 +392,7 @@ describe.each(stacks)("%s", (stack) => {
       spec: {
         monitoring: {
           customQueriesConfigMap: [
+            { name: "cnpg-default-monitoring", key: "queries" },
             { name: "naytife-postgres-queries", key: "queries" },
             { name: "naytife-postgres-restore-drill-metrics", key: "queries" },
           ],
@@ -422,7 +423,12 @@ describe.each(stacks)("%s", (stack) => {
     // The drill's own.
     expect(program.get(clusterType).inputs).toMatchObject({
       spec: {
-        monitoring: { customQueriesConfigMap: [{ name: "naytife-postgres-restore-drill-metrics", key: "queries" }] },
+        monitoring: {
+          customQueriesConfigMap: [
+            { name: "cnpg-default-monitoring", key: "queries" },
+            { name: "naytife-postgres-restore-drill-metrics", key: "queries" },
+          ],
+        },
       },
     });
     expect(program.get(clusterType).inputs.spec).not.toHaveProperty("monitoring.tls");

@@ -1,14 +1,17 @@
 import * as fs from "node:fs/promises";
 import * as kubernetes from "@pulumi/kubernetes";
+import { untilArchiving } from "../../backup/archiving";
 import { ArchivingCheck } from "../../backup/archiving-check";
 import { causeOf, type ArchivePlace } from "../../backup/causes";
 import { Archive, archiveTimeout, BackupSchedule, objectStoreSpec, type ArchiveArgs } from "../../components/backups";
 import { BarmanPlugin, pluginObjects, type BarmanPluginArgs } from "../../components/barman-plugin";
 import { LocalBucket } from "../../components/local-bucket";
 import { ManifestError, parseManifest, readManifest, type ManifestResource } from "../../components/manifest";
+import { podMonitors } from "../../components/monitoring";
 import { backupPluginManifest } from "../../config";
 import { inWords } from "../../local/last-backup";
 import { project } from "../../local/stack-files";
+import { example } from "../../monitoring/rules/example";
 import { isSchedule } from "../../postgresql/schedule";
 import { cnpgSchema, objectStoreSchema } from "../crd-schema";
 import { exampleSettings } from "../migration-settings";
@@ -164,6 +167,25 @@ describe("the plugin", () => {
     expect(objects.map(({ object }) => object.kind)).not.toContain("Secret");
   });
 
+  test("serves metrics where the PodMonitor looks for them", () => {
+    const objects = pluginObjects(manifest, { ...images, certManager: false });
+    const deployment = objects.find(({ object }) => object.kind === "Deployment")?.object as unknown as {
+      spec: { template: { metadata: { labels: object }; spec: { containers: object[] } } };
+    };
+    const { metadata, spec } = deployment.spec.template;
+    const [container] = spec.containers as { args: string[]; ports: { name?: string; containerPort: number }[] }[];
+    expect(container?.args).toEqual(
+      expect.arrayContaining(["operator", "--metrics-bind-address=:8080", "--metrics-secure=false"]),
+    );
+    expect(container?.ports.map(({ name, containerPort }) => [name, containerPort])).toEqual([
+      [undefined, 9090],
+      ["metrics", 8080],
+    ]);
+    const monitor = podMonitors(example, 30).plugin;
+    expect(metadata.labels).toMatchObject(monitor?.selector.matchLabels ?? { none: "there is none" });
+    expect(monitor?.podMetricsEndpoints[0]?.port).toBe("metrics");
+  });
+
   test("leaves the certificates to cert-manager where that is chosen", async () => {
     const { registrations } = await install({ certificates: "cert-manager" });
     const made = registrations.map(({ type }) => type).filter((type) => /cert-manager|Secret|Random/.test(type));
@@ -277,13 +299,27 @@ describe("why WAL does not arrive", () => {
       "An error occurred (403) when calling the HeadBucket operation: Forbidden",
       /refuses the credentials/,
       /Put the right/,
-      true,
+      false,
     ],
     [
       "no bucket",
       "botocore.errorfactory.NoSuchBucket: An error occurred (NoSuchBucket)",
       /no bucket/,
       /Make the bucket/,
+      false,
+    ],
+    [
+      "a full store",
+      "An error occurred (InsufficientStorage) when calling the PutObject operation: No space left on device.",
+      /is full/,
+      /Give it more room/,
+      true,
+    ],
+    [
+      "a quota",
+      "An error occurred (QuotaExceeded) when calling the PutObject operation: denied (403)",
+      /quota is used up/,
+      /Give it more room/,
       true,
     ],
     [
@@ -301,6 +337,39 @@ describe("why WAL does not arrive", () => {
     expect(cause?.what).toMatch(what);
     expect(cause?.next).toMatch(next);
     expect(cause?.lasts).toBe(lasts);
+  });
+
+  const archiver = (looks: string[], log: string) => ({
+    presentCluster: () => Promise.resolve(undefined as never),
+    sidecarLog: () => Promise.resolve(log),
+    // The first statement finishes a segment; from then on it is looked at.
+    control: (...statements: string[]) =>
+      Promise.resolve(statements.length > 1 ? "000000010000000000000002" : looks.shift()!),
+  });
+  const waits = '{"waits": true, "waiting": 1, "failed": 2}';
+  const arrived = '{"waits": false, "waiting": 0, "failed": 2}';
+
+  test("an update ends at once where it will not pass, and says what is untouched", async () => {
+    const asked = archiver([waits, arrived], "ERROR: WAL archive check failed: Expected empty archive");
+    await expect(untilArchiving(asked, place, 60, () => undefined)).rejects.toThrow(
+      /holds the archive of another cluster[\s\S]*Untouched: The database runs[\s\S]*Next: Set backupServerName/,
+    );
+  });
+
+  test("it goes on where it may pass: a store knows a new key late", async () => {
+    const said: string[] = [];
+    const asked = archiver(
+      [waits, arrived],
+      "An error occurred (403) when calling the HeadBucket operation: Forbidden",
+    );
+    await untilArchiving(asked, place, 60, (line) => said.push(line));
+    expect(said).toEqual([
+      expect.stringMatching(/^1 WAL segments wait for the store; the store at .* refuses the credentials/),
+      expect.stringMatching(/^WAL segment 000000010000000000000002 lies in s3:\/\/backups\/local\/naytife-postgres/),
+    ]);
+    await expect(untilArchiving(archiver([waits], ""), place, -1, () => undefined)).rejects.toThrow(
+      /was not archived within -1 s/,
+    );
   });
 
   test("is the latest of several, and none where nothing is known", () => {
