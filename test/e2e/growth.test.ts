@@ -68,7 +68,7 @@ test(
   "the next up loads it, then lets the Cluster grow, and ends when all instances stream",
   async () => {
     await inSource(`ALTER ROLE naytife PASSWORD '${password}'`);
-    const { outputs } = await stack.up(quietly);
+    await stack.up(quietly);
     grown = await instances();
     expect(grown).toMatchObject({
       wanted: "2",
@@ -84,7 +84,7 @@ test(
       "cnpg.io/instanceName=naytife-postgres-2",
     );
     expect(Date.parse(joined)).toBeGreaterThanOrEqual(completed - 1000); // Kubernetes counts whole seconds.
-    const safe = outputs.migrationTimeToSafe?.value as { seconds: number; instances: number };
+    const safe = (await local.outputs()).migrationTimeToSafe?.value as { seconds: number; instances: number };
     expect(safe.instances).toBe(2);
     const began = Date.parse(
       await inTarget("SELECT min(started) FROM naytife_migration.phase JOIN naytife_migration.marker USING (run)"),

@@ -136,11 +136,10 @@ test(
         migrationEnabled: "false",
       },
     });
-    const result = await withCheckpointsAtOnce(
+    await withCheckpointsAtOnce(
       (sql) => asSuperuser(sql, "postgres"),
       () => stack.up(quietly),
     );
-    expect(result.summary.result).toBe("succeeded");
   },
   15 * minutes,
 );
