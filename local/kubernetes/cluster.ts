@@ -78,7 +78,13 @@ function locked<Result>(name: string, work: () => Promise<Result>): Promise<Resu
 }
 
 async function readJson<Content>(path: string): Promise<Content | undefined> {
-  return existsSync(path) ? (JSON.parse(await readFile(path, "utf8")) as Content) : undefined;
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as Content;
+  } catch (error) {
+    // Of another cluster it may have gone since it was seen.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 /** What is recorded of a cluster; undefined where there is none. */
@@ -125,6 +131,20 @@ async function clusterNames(): Promise<string[]> {
   return existsSync(directory) ? readdir(directory) : [];
 }
 
+/** Decides about a new cluster and records it, one at a time: two that are made at once must not take the same subnet. */
+async function newPlan(name: string, nodes: number, subnet: string | undefined): Promise<ClusterPlan> {
+  const waiting = () => {
+    step(`cluster ${name}: another one takes its subnet; waiting`);
+  };
+  return withLock("/run/lock/naytife-postgres.subnets", waiting, async () => {
+    const plan = { name, nodes, subnet: chooseSubnet(await takenNetworks(), subnet) };
+    const files = clusterFiles(name);
+    await mkdir(files.directory, { recursive: true, mode: 0o700 });
+    await writeWhole(files.plan, `${JSON.stringify(plan)}\n`);
+    return plan;
+  });
+}
+
 type Kubectl = (...args: string[]) => Promise<string>;
 
 function kubectlFor(program: string, plan: ClusterPlan): Kubectl {
@@ -146,7 +166,7 @@ async function runningResult(plan: ClusterPlan): Promise<EmbeddedCluster | undef
   if ((await inits(plan)).size !== plan.nodes) return undefined;
   const { kubectl } = await tools(["kubectl"]);
   try {
-    const nodes = await kubectlFor(kubectl, plan)("get", "nodes", "--request-timeout=2s", "--output=json");
+    const nodes = await kubectlFor(kubectl, plan)("get", "nodes", "--request-timeout=10s", "--output=json");
     return readyNodes(nodes) === plan.nodes ? result : undefined;
   } catch {
     return undefined;
@@ -229,16 +249,20 @@ async function untilNodesReady(plan: ClusterPlan, kubectl: Kubectl): Promise<voi
   });
 }
 
-async function bringUp(plan: ClusterPlan, origin: ImagesFrom): Promise<EmbeddedCluster> {
-  const files = clusterFiles(plan.name);
-  const { kubectl: program, ctr } = await tools(["kubectl", ...nodeTools]);
+/** All that is made outside of clusters, and is the same for each. */
+async function prepare(origin: ImagesFrom) {
+  const { kubectl, ctr } = await tools(["kubectl", ...nodeTools]);
   const archives = await prepareImages(origin);
   const store = origin === "assembled" ? await imageStore(archives) : undefined;
   const manifests = { operatorManifest: await operatorManifest(), backupPluginManifest: await backupPluginManifest() };
-  const extras = await addons();
+  return { origin, program: kubectl, ctr, archives, store, manifests, extras: await addons() };
+}
 
-  await mkdir(files.directory, { recursive: true, mode: 0o700 });
-  await writeWhole(files.plan, `${JSON.stringify(plan)}\n`);
+async function bringUp(
+  plan: ClusterPlan,
+  { origin, program, ctr, archives, store, manifests, extras }: Awaited<ReturnType<typeof prepare>>,
+): Promise<EmbeddedCluster> {
+  const files = clusterFiles(plan.name);
   await rm(files.result, { force: true });
   await issueAll(plan);
   step(`cluster ${plan.name}: starting ${plan.nodes === 1 ? "1 node" : `${plan.nodes} nodes`} at ${plan.subnet}.0/24`);
@@ -311,9 +335,10 @@ export async function up(options: UpOptions): Promise<EmbeddedCluster> {
     await requireResources(nodes);
     const origin = await imagesOrigin();
     await requirePackages(origin);
-    // Only now are the programs there that say which networks are taken.
-    const plan = existing ?? { name, nodes, subnet: chooseSubnet(await takenNetworks(), options.subnet) };
-    return bringUp(plan, origin);
+    // Only now are the programs there that say which networks are taken: one that is asked for in vain is refused before anything is made.
+    if (existing === undefined) chooseSubnet(await takenNetworks(), options.subnet);
+    const prepared = await prepare(origin);
+    return bringUp(existing ?? (await newPlan(name, nodes, options.subnet)), prepared);
   });
 }
 

@@ -8,7 +8,7 @@ import { migrationFixture, type MigrationFixture } from "./migration-fixture";
 let fixture: MigrationFixture;
 let report: string;
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 /** The migrated database, untouched, under another name: every damage is done to a copy of it. */
 const original = "naytifedb_original";
@@ -344,7 +344,7 @@ beforeAll(async () => {
   report = output.trim();
   // The source is let go as docs/migration.md says.
   await fixture.legacy("ALTER DATABASE naytifedb WITH ALLOW_CONNECTIONS true", "postgres");
-  await until("the legacy database", 30, async () => {
+  await until("the legacy database", 180, async () => {
     try {
       return await fixture.legacy("SELECT 1");
     } catch {
@@ -356,9 +356,9 @@ beforeAll(async () => {
      CREATE TABLE naytife_migration.kept AS SELECT rolname, rolpassword FROM pg_authid`,
     "postgres",
   );
-}, 300_000);
+});
 
-afterAll(() => fixture.takeDown(), 120_000);
+afterAll(() => fixture.takeDown());
 
 test("a copy of the migrated database that nobody damaged is equal", async () => {
   await copyTarget();

@@ -5,7 +5,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { connect, type Target as LegacyTarget } from "../../local/legacy/cluster";
 import { poolerSpec } from "../../components/pooler";
-import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
+import { bringUpLegacy } from "../../local/legacy/legacy";
 import type { WalLevel } from "../../local/legacy/manifests";
 import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import { exampleSettings } from "../migration-settings";
@@ -83,7 +83,7 @@ export async function migrationFixture(
   if (!known.includes("cnpg-controller-manager")) {
     await kubectl(target, ["apply", "--server-side", "-f", cluster.operatorManifest]);
   }
-  const operator = ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=120s"];
+  const operator = ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=300s"];
   await kubectl(target, ["-n", "cnpg-system", ...operator]);
   await kubectl(target, ["create", "namespace", namespace]);
   const bootstrap = {
@@ -119,11 +119,13 @@ export async function migrationFixture(
         bootstrap: { initdb: bootstrap },
         postgresql: { parameters, pg_hba: ["hostnossl all all all reject"] },
         storage: place?.targetStorage ?? { size: "2Gi", storageClass },
+        // Else it is looked at each ten seconds.
+        probes: { startup: { periodSeconds: 1 }, readiness: { periodSeconds: 2 } },
       },
     },
   ];
   const manifest = objects.map((object) => JSON.stringify(object)).join("\n---\n");
-  await until("the operator's webhook", 90, async () => {
+  await until("the operator's webhook", 180, async () => {
     try {
       await kubectl(target, ["-n", namespace, "apply", "--server-side", "-f", "-"], manifest);
       return true;
@@ -133,7 +135,7 @@ export async function migrationFixture(
   });
   const legacyTarget = { ...target, namespace };
   await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage, walLevel });
-  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
+  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=300s");
   const made = settingsOf(legacyTarget, storageClass);
   const settings = place === undefined ? made : { ...made, dump: place.dumpStorage };
   return {
@@ -148,9 +150,8 @@ export async function migrationFixture(
       psqlInPod(target, { namespace, name: "deploy/postgres", user: "naytife" }, database, sql),
     engine: (...mode) =>
       runProgram(["migration/engine/main.ts", ...mode], { [settingsVariable]: JSON.stringify(settings) }),
+    // All of it goes by itself, and nobody has to wait for that.
     takeDown: async () => {
-      await k("delete", "pooler.postgresql.cnpg.io,cluster.postgresql.cnpg.io", "--all");
-      await takeDownLegacy(legacyTarget);
       await kubectl(target, ["delete", "namespace", namespace, "--wait=false"]);
       await kubectl(target, ["delete", "storageclass", storageClass]);
     },
@@ -196,8 +197,8 @@ export async function applyPooler({ target, namespace }: MigrationFixture, insta
 /** Waits until all pods of the Pooler are there. */
 export async function poolerRuns({ k }: MigrationFixture): Promise<void> {
   const pool = "deployment/naytife-postgres-pooler";
-  await until("the pooler's Deployment", 60, () => k("get", pool, "-o", "name").catch(() => undefined));
-  await k("rollout", "status", pool, "--timeout=120s");
+  await until("the pooler's Deployment", 180, () => k("get", pool, "-o", "name").catch(() => undefined));
+  await k("rollout", "status", pool, "--timeout=300s");
 }
 
 /**

@@ -53,7 +53,7 @@ async function seen(): Promise<Seen> {
 /** Waits until the client was told of three more rows. */
 async function goesOn(): Promise<Seen> {
   const { acknowledged } = await seen();
-  return until("three more rows of the client", 60, async () => {
+  return until("three more rows of the client", 180, async () => {
     const now = await seen();
     return now.acknowledged.length >= acknowledged.length + 3 ? now : undefined;
   });
@@ -112,7 +112,7 @@ function apply(...objects: object[]): Promise<string> {
   return kubectl(fixture.target, ["-n", fixture.namespace, "apply", "--server-side", "-f", "-"], text);
 }
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 beforeAll(async () => {
   fixture = await migrationFixture("switch", "10MB");
@@ -142,13 +142,13 @@ beforeAll(async () => {
     },
   });
   await poolerRuns(fixture);
-  await fixture.k("wait", "--for=condition=Ready", "pod/client", "--timeout=60s");
+  await fixture.k("wait", "--for=condition=Ready", "pod/client", "--timeout=300s");
   before = await spec();
-}, 300_000);
+});
 
 afterAll(async () => {
   await fixture.takeDown();
-}, 120_000);
+});
 
 test("where clients could not log in with the password that they have, it is said before anything is done", async () => {
   const { code, errors } = await up();
