@@ -15,6 +15,8 @@ export interface Progress {
   readonly lastCommit?: string;
   /** The first commit that was not replayed, since it is later than the target. */
   readonly stoppedBefore?: string;
+  /** It stopped as soon as the base backup was consistent. */
+  readonly consistent?: true;
   readonly timeline?: number;
   /** The first segment that the archive did not have when PostgreSQL asked for it. It may just be the end. */
   readonly notFound?: string;
@@ -48,6 +50,7 @@ export function observe(before: Progress, line: string, now: number): Progress {
   if (/^starting (backup recovery|point-in-time recovery|archive recovery)/.test(message)) return enter("replaying");
   const commit = /^last completed transaction was at log time (.+)$/.exec(message)?.[1];
   if (commit !== undefined) return { ...before, lastCommit: commit };
+  if (message === "recovery stopping after reaching consistency") return { ...before, consistent: true };
   const stopped = /^recovery stopping (?:before|after) (?:commit|abort) of transaction \d+, time (.+)$/.exec(
     message,
   )?.[1];
@@ -164,14 +167,22 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
     };
   }
   if (all.includes("recovery ended before configured recovery target was reached")) {
-    const segment = notFound === undefined ? "a WAL segment" : `WAL segment ${notFound}`;
     const until = lastCommit ?? `the end of base backup ${plan.backup.id}`;
+    // PostgreSQL asks for the one behind the last as well, to see that there is none.
+    if (notFound !== undefined && notFound.slice(8) > (plan.segments.at(-1) ?? "").slice(8)) {
+      return {
+        what: `the archive has no commit that is later than the target: it ends with the commit of ${until}`,
+        next: "Recover with --latest.",
+        final: true,
+      };
+    }
+    const segment = notFound === undefined ? "a WAL segment" : `WAL segment ${notFound}`;
     return {
       what: `${segment} is missing in the archive: recovery ended before the target, with the commit of ${until}`,
       next:
         lastCommit === undefined
           ? "Restore the base backup alone with --backup."
-          : `Recover to ${lastCommit}, or earlier, with --at.`,
+          : `Recover to a time before ${lastCommit}, with --at.`,
       final: true,
     };
   }
@@ -211,7 +222,7 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
       next:
         lastCommit === undefined
           ? "Recover from another base backup."
-          : `Recover to ${lastCommit}, or earlier, with --at.`,
+          : `Recover to a time before ${lastCommit}, with --at.`,
       final: true,
     };
   }
