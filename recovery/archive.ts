@@ -109,10 +109,10 @@ function archive(
     backups.push({
       id,
       name: info.get("backup_name"),
-      done: info.get("status") === "DONE" && info.has("endtime") && info.has("begin_wal") && info.has("endwal"),
-      end: Date.parse((info.get("endtime") ?? "").replace(" ", "T")),
+      done: info.get("status") === "DONE" && info.has("end_time") && info.has("begin_wal") && info.has("end_wal"),
+      end: Date.parse((info.get("end_time") ?? "").replace(" ", "T")),
       beginWal: info.get("begin_wal") ?? "",
-      endWal: info.get("endwal") ?? "",
+      endWal: info.get("end_wal") ?? "",
       timeline: Number(info.get("timeline") ?? 1),
       bytes: sizes.get(id) ?? 0,
     });

@@ -21,13 +21,17 @@ export async function refuseToTurnBack(config: Configuration): Promise<void> {
     values: { clusterName, backupServerName, recoverFrom, recoverAt, protect, retainOnDelete },
   };
   // In a process of its own: the client of Kubernetes would take longer to load, and in every preview, where the program is compiled.
-  const refusal = await promisify(execFile)(
+  const question = promisify(execFile)(
     process.execPath,
     ["--require", "./local/typescript.js", "recovery/promotion-question.ts"],
     { cwd: join(__dirname, ".."), env: { ...process.env, [askedVariable]: JSON.stringify(asked) } },
-  ).then(
+  );
+  const refusal = await question.then(
     ({ stdout }) => stdout,
-    (error: Error & { stderr?: string }) => error.stderr ?? error.message,
+    (error: unknown) => {
+      const { stderr = "" } = error as { readonly stderr?: string };
+      return stderr.trim() === "" ? String(error) : stderr;
+    },
   );
   if (refusal.trim() !== "") throw new pulumi.RunError(refusal.trim());
 }

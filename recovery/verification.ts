@@ -133,7 +133,10 @@ export function endedWhereAsked(target: Target, plan: RecoveryPlan, progress: Pr
         {
           check: "the base backup alone was recovered",
           passed: consistent === true,
-          detail: consistent === true ? `it stopped where ${plan.backup.id} is consistent` : "PostgreSQL did not say that it stopped there",
+          detail:
+            consistent === true
+              ? `it stopped where ${plan.backup.id} is consistent`
+              : "PostgreSQL did not say that it stopped there",
         },
       ];
   }

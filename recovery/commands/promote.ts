@@ -102,14 +102,12 @@ async function ready(objects: Objects, { values }: RecoverySettings, name: strin
 /** What its clients commit from now on would be lost. It can still be read, for what is to be carried over by hand. */
 async function close(objects: Objects, former: string, database: string, owner: string): Promise<void> {
   try {
-    await objects
-      .in(former)
-      .control(
-        // Its replicas may be what is wrong with it.
-        "SET synchronous_commit = local",
-        `ALTER DATABASE ${quoteIdentifier(database)} SET default_transaction_read_only = on`,
-        `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usename = ${literal(owner)}`,
-      );
+    await objects.in(former).control(
+      // Its replicas may be what is wrong with it.
+      "SET synchronous_commit = local",
+      `ALTER DATABASE ${quoteIdentifier(database)} SET default_transaction_read_only = on`,
+      `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usename = ${literal(owner)}`,
+    );
   } catch (error) {
     throw new RecoveryFailure(
       `Cluster ${former} could not be made read-only: ${words(error)}`,

@@ -91,7 +91,7 @@ describe("a bucket", () => {
     const bucket = usual().put("local/readme.txt", 1, 0).put("elsewhere/x/base/1/data.tar", 1, 0);
     bucket.backup("other", "20261121T230000", 20, [segment(1), segment(1)]);
     expect(archives(bucket.listing(), "local").map((one) => one.server)).toEqual([server, "other"]);
-    expect(archives({ objects: [], texts: {} }, "local")).toEqual([]);
+    expect(archives({ objects: [], texts: {}, commits: {} }, "local")).toEqual([]);
   });
 
   test("holds base backups with their sizes and names, and segments whatever they are compressed with", () => {
