@@ -1,9 +1,11 @@
 import { humanBytes, humanSeconds } from "../migration/engine/events";
 import { stamp, type RecoveryPlan } from "./plan";
 
+const phases = ["starting", "base backup", "replaying", "recovered"] as const;
+
 /** Where a recovery is, read out of the log of the operator's Job: what its sidecar fetches, and what PostgreSQL replays. */
 export interface Progress {
-  readonly phase: "starting" | "base backup" | "replaying" | "recovered";
+  readonly phase: (typeof phases)[number];
   /** Milliseconds, since when it is in this phase. */
   readonly since: number;
   /** barman's name for the base backup that is restored. */
@@ -35,8 +37,9 @@ const keptComplaints = 20;
 /** One line of either container's log, at `now` in milliseconds. */
 export function observe(before: Progress, line: string, now: number): Progress {
   const { message, severity, wal, backup } = read(line);
+  // Two containers are heard, and one may be heard late.
   const enter = (phase: Progress["phase"]): Progress =>
-    before.phase === phase ? before : { ...before, phase, since: now };
+    phases.indexOf(phase) <= phases.indexOf(before.phase) ? before : { ...before, phase, since: now };
   if (message === "Target backup found" && backup !== undefined) return { ...enter("base backup"), backup };
   if (message === "Starting barman-cloud-restore") return enter("base backup");
   if (message === "WAL file not found in the recovery object store" && isSegment(wal)) {

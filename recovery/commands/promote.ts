@@ -140,8 +140,13 @@ async function turnPooler(objects: Objects, pooler: Pooler, cluster: string, sec
       "The Secret leads to the former Cluster still, which is read-only.",
       "Run the same command again: it goes on.",
     );
+  const labelSelector = `cnpg.io/poolerName=${name}`;
   while ((await objects.pooler(name)) !== undefined) {
     if (Date.now() > deadline) throw later(`Pooler ${name} was asked to go and is not gone`);
+    // PgBouncer would wait for its clients to leave, as long as Kubernetes lets it; nothing that they could still do is wanted.
+    await patiently(() =>
+      kubernetes.core.deleteCollectionNamespacedPod({ namespace, labelSelector, gracePeriodSeconds: 0 }),
+    );
     await sleep(500);
   }
   await objects.create("poolers", body);

@@ -239,26 +239,25 @@ test("what happens: a base backup, a failover, a bulk load, and in the middle of
 
 test("all of it is recovered to a second before DROP TABLE, over the failover, and from the base backup alone; what cannot be is refused at once", async () => {
   const pods = await field("{.items[*].metadata.uid}", "pod", "-l", `cnpg.io/cluster=${former}`);
-  const late = await recover("--at", "2099-01-01T00:00:00Z", "--as", former);
+  const [late, zone, report, whole] = await Promise.all([
+    recover("--at", "2099-01-01T00:00:00Z", "--as", former),
+    recover("--at", before.replace("T", " ").replace("Z", "")),
+    recovered("to a second before DROP TABLE", "--at", before),
+    recovered("the base backup alone", "--backup", backup, "--as", "whole"),
+  ]);
   expect(late.code).toBe(1);
   expect(late.errors).toContain(`there is a Cluster ${former} already`);
   expect(late.errors).toContain("is not before the last commit that was archived");
   expect(late.errors).toContain("Nothing was changed.");
   // Both ends can be taken as they are printed.
   const [, first = "", last = ""] = /It can be recovered: (20\S+Z) to (20\S+Z)/.exec(late.errors) ?? [];
-  const latest = await sql(former, "SELECT extract(epoch FROM max(at)) FROM load");
-  expect(Date.parse(last) / 1000).toBeGreaterThanOrEqual(Math.floor(Number(latest)));
+  const loaded = await sql(former, "SELECT extract(epoch FROM max(at)) FROM load");
+  expect(Date.parse(last) / 1000).toBeGreaterThanOrEqual(Math.floor(Number(loaded)));
   expect(Date.parse(last)).toBeLessThan(Date.now());
   expect(Date.parse(first)).toBeLessThan(Date.parse(before));
-  const zone = await recover("--at", before.replace("T", " ").replace("Z", ""));
   expect(zone.code).toBe(1);
   expect(zone.errors).toContain(`has no time zone: it could be ${before}`);
-  expect(await field("{.items[*].metadata.name}", clusters)).toBe(former);
 
-  const [report, whole] = await Promise.all([
-    recovered("to a second before DROP TABLE", "--at", before),
-    recovered("the base backup alone", "--backup", backup, "--as", "whole"),
-  ]);
   expect(report.cluster).toBe("naytife-postgres-r1");
   expect(report.contents.timeline).toBe(3);
   expect(report.contents.tables).toContainEqual({ table: "public.orders", rows: 1000 });
@@ -291,7 +290,7 @@ test("the dropped table alone is fetched into the database that is in use", asyn
 test("promote turns applications that write, and no write that was confirmed is lost or in two places", async () => {
   const since = Date.now();
   const thrownAway = recover("discard", "--as", "whole", "--yes");
-  expect(await recover("promote", "--as", "naytife-postgres-r1")).toMatchObject({ code: 2 });
+  const asked = recover("promote", "--as", "naytife-postgres-r1");
   const stop = "/run/enough";
   // The URL comes by standard input: a command stands in the audit log.
   const writer = `read -r url; i=0; while [ ! -e ${stop} ]; do i=$((i + 1))
@@ -301,7 +300,10 @@ test("promote turns applications that write, and no write that was confirmed is 
   const writing = kubectl(cluster, [...exec, writer], `${url}\n`);
   const count = (of: string) => sql(of, "SELECT count(*) FROM written").then(Number);
   await until("writes", 60, async () => ((await count(former)) > 3 ? true : undefined));
+  expect(await asked).toMatchObject({ code: 2 });
+  const began = Date.now();
   const { code, errors } = await recover("promote", "--as", "naytife-postgres-r1", "--yes");
+  tell("promote", began);
   expect(errors).toContain("pulumi config set clusterName naytife-postgres-r1 --stack local");
   expect(code).toBe(0);
   await until("writes", 60, async () => ((await count("naytife-postgres-r1")) > 3 ? true : undefined));
@@ -323,10 +325,53 @@ test("promote turns applications that write, and no write that was confirmed is 
   const refused = await recover("discard", "--as", "naytife-postgres-r1", "--yes");
   expect(refused).toMatchObject({ code: 1, errors: expect.stringContaining("leads to it") as string });
   expect(await thrownAway).toMatchObject({ code: 0 });
-  tell("promote", since);
+  tell("promote with a writer, and what was thrown away", since);
 });
 
-test("until the stack's configuration agrees no update begins, and then it takes the Cluster over", async () => {
+/** Removes the archive's last WAL segment but one, and cuts its base backup off, in the sidecar's image, which knows S3. */
+const damage = `
+import os, boto3
+from urllib.parse import urlsplit
+place = urlsplit(os.environ["DESTINATION"])
+client = boto3.client("s3", endpoint_url=os.environ["ENDPOINT_URL"])
+def keys(folder):
+    prefix = place.path.strip("/") + "/${former}/" + folder + "/"
+    return sorted(one["Key"] for one in client.list_objects_v2(Bucket=place.netloc, Prefix=prefix)["Contents"])
+segments = [key for key in keys("wals") if len(key.rsplit("/", 1)[1].split(".")[0]) == 24 and ".partial" not in key and ".backup" not in key]
+client.delete_object(Bucket=place.netloc, Key=segments[-2])
+data = next(key for key in keys("base") if "/data.tar" in key)
+body = client.get_object(Bucket=place.netloc, Key=data)["Body"].read()
+client.put_object(Bucket=place.netloc, Key=data, Body=body[: len(body) // 2])
+print(segments[-2].rsplit("/", 1)[1][:24])
+`;
+
+/** A WAL segment that is missing is named before anything is made, and a damaged base backup by its recovery. */
+async function damageIsNamed(): Promise<void> {
+  const since = Date.now();
+  const store = JSON.parse(
+    await k("get", "objectstore.barmancloud.cnpg.io", names.objectStore, "-o", "json"),
+  ) as ObjectStore;
+  const { metadata, spec } = listingPod("damage", store, { image: cluster.backupSidecarImage, seconds: 120 }, damage);
+  const pod = { apiVersion: "v1", kind: "Pod", metadata, spec };
+  await kubectl(cluster, ["-n", namespace, "apply", "-f", "-"], JSON.stringify(pod));
+  await k("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/damage", "--timeout=120s");
+  const segment = (await k("logs", "damage")).trim();
+  expect(segment).toMatch(/^[0-9A-F]{24}$/);
+  const [gap, damaged] = await Promise.all([
+    recover("--latest", "--from", former, "--as", "with-a-gap"),
+    recover("--backup", backup, "--from", former, "--as", "damaged"),
+  ]);
+  expect(gap.code).toBe(1);
+  expect(gap.errors).toContain(`WAL segment ${segment} is missing`);
+  expect(gap.errors).toMatch(/It can be recovered: 20\S+Z to 20\S+Z/);
+  expect(await field("{.metadata.name}", clusters, "with-a-gap")).toBe("");
+  expect(damaged.code).toBe(1);
+  expect(damaged.errors).toMatch(/base backup \d{8}T\d{6} \(.*\) is damaged or not whole/);
+  expect(damaged.errors).toContain("discard --as damaged");
+  tell("a missing segment and a damaged base backup", since);
+}
+
+test("until the stack's configuration agrees no update begins, and then it takes the Cluster over; meanwhile damage in the archive is named", async () => {
   const inUse = () =>
     Promise.all([
       field("{.spec.cluster.name}", "pooler.postgresql.cnpg.io", names.pooler),
@@ -352,7 +397,7 @@ test("until the stack's configuration agrees no update begins, and then it takes
   ]);
   for (const command of commands) await pulumi(command);
   since = Date.now();
-  await bringUp(true);
+  await Promise.all([bringUp(true), damageIsNamed()]);
   tell("pulumi up, takes it over", since);
   expect(await inUse()).toEqual(turned);
   expect(await field("{.metadata.uid}", "pod", "naytife-postgres-r1-1")).toBe(pod);
@@ -395,46 +440,4 @@ test("the loss of the namespace with everything in it: the bucket is enough", as
     const exec = ["-n", namespace, "exec", "-i", "naytife-postgres-r2-1", "-c", "postgres", "--", "bash", "-c", psql];
     await kubectl(cluster, exec, `${String(outputs[output]?.value)}\n`);
   }
-});
-
-/** Removes the former's last WAL segment but one, and cuts off the first base backup of the Cluster that came after it, in the sidecar's image, which knows S3. */
-const damage = `
-import os, boto3
-from urllib.parse import urlsplit
-place = urlsplit(os.environ["DESTINATION"])
-client = boto3.client("s3", endpoint_url=os.environ["ENDPOINT_URL"])
-def keys(folder):
-    prefix = place.path.strip("/") + "/" + folder + "/"
-    return sorted(one["Key"] for one in client.list_objects_v2(Bucket=place.netloc, Prefix=prefix)["Contents"])
-segments = [key for key in keys("${former}/wals") if len(key.rsplit("/", 1)[1].split(".")[0]) == 24 and ".partial" not in key and ".backup" not in key]
-client.delete_object(Bucket=place.netloc, Key=segments[-2])
-data = next(key for key in keys("naytife-postgres-r1/base") if "/data.tar" in key)
-body = client.get_object(Bucket=place.netloc, Key=data)["Body"].read()
-client.put_object(Bucket=place.netloc, Key=data, Body=body[: len(body) // 2])
-print(segments[-2].rsplit("/", 1)[1][:24], data.split("/")[-2])
-`;
-
-test("a WAL segment that is missing is named before anything is made, and a damaged base backup by its recovery", async () => {
-  const since = Date.now();
-  const store = JSON.parse(
-    await k("get", "objectstore.barmancloud.cnpg.io", names.objectStore, "-o", "json"),
-  ) as ObjectStore;
-  const { metadata, spec } = listingPod("damage", store, { image: cluster.backupSidecarImage, seconds: 120 }, damage);
-  const pod = { apiVersion: "v1", kind: "Pod", metadata, spec };
-  await kubectl(cluster, ["-n", namespace, "apply", "-f", "-"], JSON.stringify(pod));
-  await k("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/damage", "--timeout=120s");
-  const [segment = "", cut = ""] = (await k("logs", "damage")).trim().split(" ");
-  expect(segment).toMatch(/^[0-9A-F]{24}$/);
-  const [gap, damaged] = await Promise.all([
-    recover("--latest", "--from", former, "--as", "with-a-gap"),
-    recover("--backup", cut, "--from", "naytife-postgres-r1", "--as", "damaged"),
-  ]);
-  expect(gap.code).toBe(1);
-  expect(gap.errors).toContain(`WAL segment ${segment} is missing`);
-  expect(gap.errors).toMatch(/It can be recovered: 20\S+Z to 20\S+Z/);
-  expect(await field("{.metadata.name}", clusters, "with-a-gap")).toBe("");
-  expect(damaged.code).toBe(1);
-  expect(damaged.errors).toMatch(new RegExp(`base backup ${cut} \\(.*\\) is damaged or not whole`));
-  expect(damaged.errors).toContain("discard --as damaged");
-  tell("a missing segment and a damaged base backup", since);
 });
