@@ -208,20 +208,24 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
       final: true,
     };
   }
-  if (
+  const damagedBackup = complaints.find((one) =>
     /tarfile|ReadError|EOFError|zlib|BadGzipFile|CRC|unexpected end of (data|file)|invalid (header|compressed)|lz4|snappy|Can't restore backup|NoSuchKey/i.test(
-      all,
-    )
-  ) {
+      one,
+    ),
+  );
+  if (damagedBackup !== undefined) {
     return {
-      what: `base backup ${plan.backup.id} (${stamp(plan.backup.end)}) is damaged or not whole: ${said}`,
+      what: `base backup ${plan.backup.id} (${stamp(plan.backup.end)}) is damaged or not whole: ${damagedBackup}`,
       next: "Recover from another base backup: --backup, or --at a time before this one's end.",
       final: true,
     };
   }
-  if (/invalid (record|magic|resource)|incorrect (prev-link|resource manager)|unexpected pageaddr/.test(all)) {
+  const damagedSegment = complaints.find((one) =>
+    /invalid (record|magic|resource)|incorrect (prev-link|resource manager)|unexpected pageaddr/.test(one),
+  );
+  if (damagedSegment !== undefined) {
     return {
-      what: `a WAL segment is damaged: ${said}`,
+      what: `a WAL segment is damaged: ${damagedSegment}`,
       next:
         lastCommit === undefined
           ? "Recover from another base backup."

@@ -366,7 +366,7 @@ async function damageIsNamed(): Promise<void> {
   expect(gap.errors).toMatch(/It can be recovered: 20\S+Z to 20\S+Z/);
   expect(await field("{.metadata.name}", clusters, "with-a-gap")).toBe("");
   expect(damaged.code).toBe(1);
-  expect(damaged.errors).toMatch(/base backup \d{8}T\d{6} \(.*\) is damaged or not whole/);
+  expect(damaged.errors).toMatch(/base backup \d{8}T\d{6} \(.*\) is damaged or not whole: .*unexpected end of data/);
   expect(damaged.errors).toContain("discard --as damaged");
   tell("a missing segment and a damaged base backup", since);
 }

@@ -334,9 +334,10 @@ describe("the log", () => {
           logger: "barman-cloud-restore",
           msg: "ERROR: Barman cloud restore exception: unexpected end of data",
         }),
-        sidecar({ level: "error", msg: "Can't restore backup", error: "exit status 4" }),
+        sidecar({ level: "error", msg: "Can't restore backup", error: "General error (exit code 4)" }),
+        sidecar({ level: "error", msg: "While terminating server" }),
       ],
-      /^base backup 20261121T220000 \(2026-11-21T22:10:00Z\) is damaged or not whole/,
+      /^base backup 20261121T220000 \(2026-11-21T22:10:00Z\) is damaged or not whole: .*unexpected end of data$/,
       true,
     ],
     [
