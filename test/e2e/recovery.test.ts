@@ -243,7 +243,18 @@ test("all of it is recovered to a second before DROP TABLE, over the failover, a
     recover("--at", "2099-01-01T00:00:00Z", "--as", former),
     recover("--at", before.replace("T", " ").replace("Z", "")),
     recovered("to a second before DROP TABLE", "--at", before),
-    recovered("the base backup alone", "--backup", backup, "--as", "whole"),
+    // As after the loss of the Cluster: what the new one is like says the stack's configuration alone.
+    recovered(
+      "the base backup alone",
+      "--backup",
+      backup,
+      "--as",
+      "whole",
+      "--from",
+      former,
+      "--config",
+      "clusterName=lost",
+    ),
   ]);
   expect(late.code).toBe(1);
   expect(late.errors).toContain(`there is a Cluster ${former} already`);
