@@ -26,11 +26,13 @@ import { Migration } from "./migration/migration";
 import { migrationSettings } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
 import { monitoringSettings } from "./monitoring/configuration";
+import { refuseToTurnBack } from "./recovery/promotion-check";
 import { recoverySource } from "./recovery/settings";
 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
 async function naytifePostgres(): Promise<pulumi.Inputs> {
   const config = loadConfig();
+  await refuseToTurnBack(config);
   const { namespace: namespaceName, protect, retainOnDelete } = config;
   const operatorSource =
     config.operatorManifest === ""

@@ -9,6 +9,9 @@ import { sourceConnection } from "../../migration/engine/source";
 import { recoveringCluster, specOfStack } from "../../recovery/manifest";
 import { recoverySettings } from "../../recovery/settings";
 
+// It asks Kubernetes, which is not there.
+jest.mock("../../recovery/promotion-check", () => ({ refuseToTurnBack: () => Promise.resolve() }));
+
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
 const sizeType = `${clusterType}Patch`;
 const podMonitorType = "kubernetes:monitoring.coreos.com/v1:PodMonitor";
