@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import * as path from "node:path";
 import type { V1CronJob } from "@kubernetes/client-node";
 import { parse } from "yaml";
-import { invocation, UsageError } from "../../drill/main";
+import { invocation, refuseWithoutDrills, UsageError } from "../../drill/main";
 import {
   cronJobSpec,
   databaseSpec,
@@ -285,6 +285,18 @@ describe("npm run drill", () => {
       ownerReferences: [{ kind: "CronJob", name: drillNames.drill, uid: "u" }],
     });
     expect(job.metadata?.name?.length).toBeLessThanOrEqual(63);
+  });
+
+  test("is refused where the stack has no backups or no drill, with what to set", () => {
+    expect(() => {
+      refuseWithoutDrills("staging", { backupStore: "oci", drill: true });
+    }).not.toThrow();
+    expect(() => {
+      refuseWithoutDrills("staging", { backupStore: "none", drill: true });
+    }).toThrow(/no backups.*\n.*Untouched.*\n.*Next: Give it a store/);
+    expect(() => {
+      refuseWithoutDrills("staging", { backupStore: "oci", drill: false });
+    }).toThrow(/`pulumi config set drill true --stack staging`/);
   });
 
   test("reads its command line", () => {
