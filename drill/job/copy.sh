@@ -54,7 +54,7 @@ find_backup() {
 
 # restore: makes the throw-away Cluster and waits until it answers a query through its Service, which is what an application would wait for.
 restore() {
-  local began phase pod state tried=0 said='' follower='' followed='' reason fields
+  local began phase pod state tried=0 said='' container followers=() followed='' reason fields
   remember measured backup "$BACKUP"
   began=$(date +%s%N)
   sed -e "s|@position@|$TARGET_POSITION|" -e "s|@pod@|$POD|" -e "s|@uid@|$POD_UID|" "$SCRIPTS/copy.json" | api PATCH "$CLUSTERS/$COPY" "" /metadata/uid >/dev/null
@@ -71,23 +71,31 @@ restore() {
       [[ -n $pod && $state != Pending && " $followed " != *" $pod "* ]] || continue
       followed+=" $pod"
       tried=$((tried + 1))
-      if [[ -n $follower ]]; then kill "$follower" 2>/dev/null || true; fi
-      perl "$SCRIPTS/api.pl" GET "$CORE/pods/$pod/log?follow=true&container=full-recovery" >"$WORK/recovery.log" 2>/dev/null &
-      follower=$!
+      stop_following
+      # The server's log, and that of barman, which fetches.
+      for container in full-recovery plugin-barman-cloud; do
+        perl "$SCRIPTS/api.pl" GET "$CORE/pods/$pod/log?follow=true&container=$container" >"$WORK/$container.log" 2>/dev/null &
+        followers+=($!)
+      done
     done <<<"$fields"
     # The operator tries for ever.
     if ((tried > 2)); then
       sleep 2
-      reason=$(perl "$SCRIPTS/recovery-log.pl" reason <"$WORK/recovery.log")
+      reason=$(perl "$SCRIPTS/recovery-log.pl" reason <"$WORK/full-recovery.log")
       fail "the recovery fails again and again${reason:+: $reason}" "A recovery in earnest would fail as well. docs/recovery.md says how to find out which backup and WAL is whole."
     fi
     sleep 0.5
   done
   RTO=$(seconds_since "$began")
-  if [[ -n $follower ]]; then
-    kill "$follower" 2>/dev/null || true
-    wait "$follower" 2>/dev/null || true
-  fi
+  stop_following
   remember measured rtoSeconds "$RTO"
-  remember measured restore "$(perl "$SCRIPTS/recovery-log.pl" times < <(cat "$WORK/recovery.log" 2>/dev/null))"
+  remember measured restore "$(perl "$SCRIPTS/recovery-log.pl" times < <(cat "$WORK/full-recovery.log" "$WORK/plugin-barman-cloud.log" 2>/dev/null))"
+}
+
+# stop_following: the logs of the recovery that restore followed.
+stop_following() {
+  ((${#followers[@]} > 0)) || return 0
+  kill "${followers[@]}" 2>/dev/null || true
+  wait "${followers[@]}" 2>/dev/null || true
+  followers=()
 }

@@ -162,11 +162,7 @@ describe("the log of a recovery", () => {
   const line = (ts: string, message: string, severity = "LOG") =>
     JSON.stringify({ level: "info", ts, msg: "record", record: { error_severity: severity, message } });
   const log = [
-    JSON.stringify({
-      level: "info",
-      ts: "2026-11-21T22:00:00.5Z",
-      msg: "Restore through plugin detected, proceeding...",
-    }),
+    JSON.stringify({ level: "info", ts: "2026-11-21T22:00:00.5Z", msg: "Restore through plugin detected" }),
     "not JSON",
     line("2026-11-21T22:00:10.75Z", "database system was interrupted; last known up at 2026-11-21 21:00:00 UTC"),
     line("2026-11-21T22:00:10.9Z", 'starting point-in-time recovery to WAL location (LSN) "0/73D7C60"'),
@@ -175,10 +171,15 @@ describe("the log of a recovery", () => {
     line("2026-11-21T22:00:12Z", 'restored log file "000000010000000000000007" from archive'),
     line("2026-11-21T22:00:12.25Z", "redo done at 0/73D7C60 system usage: CPU: user: 0.01 s"),
   ];
+  const ofBarman = [
+    JSON.stringify({ level: "info", ts: "2026-11-21T22:00:01Z", msg: "Recovering from external cluster" }),
+    JSON.stringify({ level: "info", ts: "2026-11-21T22:00:03Z", msg: "Starting barman-cloud-restore" }),
+    JSON.stringify({ level: "info", ts: "2026-11-21T22:00:09.25Z", msg: "Restore completed" }),
+  ];
 
   test("says what took how long", () => {
-    expect(JSON.parse(perl("recovery-log.pl", ["times"], log.join("\n")))).toEqual({
-      fetchSeconds: 10.25,
+    expect(JSON.parse(perl("recovery-log.pl", ["times"], [...log, ...ofBarman].join("\n")))).toEqual({
+      fetchSeconds: 6.25,
       replaySeconds: 1.5,
       walBytes: 0x73d7c60 - 0x6000028,
       walSegments: 2,
