@@ -233,6 +233,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
             namespaceName: namespace.name,
             clusterName: cluster.name,
             clusterSpec: cluster.spec,
+            storageClass: config.storageClass,
             archive: { objectStore: archive.plugin.parameters.barmanObjectName, serverName },
             owner: config.databaseUser,
             credentialsSecret: credentials.secretName,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { V1CronJob, V1Job } from "@kubernetes/client-node";
+import { ApiException, type V1CronJob, type V1Job } from "@kubernetes/client-node";
 import { MigrationFailure } from "../migration/engine/failure";
 import { Narrator, parseEvent } from "../migration/engine/events";
-import { found, Kubernetes, patiently, waitingFor } from "../migration/engine/kubernetes";
+import { found, Kubernetes, patiently, refusal, waitingFor } from "../migration/engine/kubernetes";
 import type { Settings } from "../migration/engine/settings";
 import { reportFault } from "../migration/engine/signature";
 import { drillNames, podLabels } from "./names";
@@ -43,8 +43,7 @@ export async function drillNow(settings: Settings, say: (line: string) => void):
     );
   }
   await refuseWhileAnotherRuns(kubernetes, namespace);
-  const job = await kubernetes.batch.createNamespacedJob({ namespace, body: jobFrom(cronJob, new Date()) });
-  const name = job.metadata?.name ?? "";
+  const name = await begin(kubernetes, namespace, cronJob);
   say(`Job ${name} begins; it goes on if this command is ended: kubectl -n ${namespace} logs -f job/${name}`);
   const pod = await follow(kubernetes, namespace, name, say);
   return readReport(kubernetes, namespace, pod);
@@ -66,6 +65,20 @@ export function jobFrom(cronJob: V1CronJob, now: Date): V1Job {
     },
     ...(spec === undefined ? {} : { spec }),
   };
+}
+
+/** @returns the Job's name */
+async function begin({ batch }: Kubernetes, namespace: string, cronJob: V1CronJob): Promise<string> {
+  try {
+    const job = await batch.createNamespacedJob({ namespace, body: jobFrom(cronJob, new Date()) });
+    return job.metadata?.name ?? "";
+  } catch (error) {
+    if (!(error instanceof ApiException)) throw error;
+    throw new DrillFailure(
+      `the cluster refuses the drill's Job: ${refusal(error)}`,
+      "Check the rights of the kubeconfig's context.",
+    );
+  }
 }
 
 const podSelector = Object.entries(podLabels)
@@ -90,6 +103,7 @@ async function follow(
   say: (line: string) => void,
 ): Promise<string> {
   const narrator = new Narrator();
+  let drill: string | undefined;
   let said: string | undefined;
   let since: string | undefined;
   for (;;) {
@@ -97,7 +111,9 @@ async function follow(
     const { items } = await patiently(() => kubernetes.core.listNamespacedPod({ namespace, labelSelector }));
     const pod = items[0];
     const name = pod?.metadata?.name;
+    if (pod === undefined && drill !== undefined) return drill;
     if (pod !== undefined && name !== undefined && pod.status?.phase !== "Pending") {
+      drill = name;
       try {
         await kubernetes.followLog({ pod: name, container: "drill" }, since, (time, text) => {
           if (since !== undefined && time <= since) return;
@@ -108,7 +124,7 @@ async function follow(
           if (event?.event === "failed") say(`failed: ${event.text ?? ""}\n  Next: ${event.next ?? ""}`);
         });
       } catch {
-        // The log is asked again below, from where it broke off.
+        // The log is asked again below, from where it broke off; if its pod has gone, there is no more of it.
       }
       const now = await found(patiently(() => kubernetes.core.readNamespacedPod({ name, namespace })));
       if (now?.status?.phase !== "Running") return name;

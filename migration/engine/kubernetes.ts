@@ -382,7 +382,7 @@ async function within<T>(limit: number, request: Promise<T>): Promise<T> {
 }
 
 /** The API server's own words for a refusal. */
-function refusal({ code, body }: ApiException<unknown>): string {
+export function refusal({ code, body }: ApiException<unknown>): string {
   const words = /"message":"((?:[^"\\]|\\.)*)"/.exec(typeof body === "string" ? body : JSON.stringify(body))?.[1];
   return `HTTP ${code}${words === undefined ? "" : `, ${words.replaceAll('\\"', '"')}`}`;
 }

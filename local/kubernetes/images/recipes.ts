@@ -60,7 +60,6 @@ export const backupPluginImage = "ghcr.io/cloudnative-pg/plugin-barman-cloud:v0.
 export const backupSidecarImage = "ghcr.io/cloudnative-pg/plugin-barman-cloud-sidecar:v0.14.0";
 /** The object store in the cluster. */
 export const storeImage = "ghcr.io/versity/versitygw:v1.8.0";
-export const kubectlImage = "registry.k8s.io/kubectl:v1.36.3";
 
 /** Every image that a cluster needs, the ones that make it ready first. */
 export const recipes = (architecture: Architecture): readonly ImageRecipe[] => [
@@ -165,12 +164,5 @@ export const recipes = (architecture: Architecture): readonly ImageRecipe[] => [
     program: "versitygw",
     path: "/usr/local/bin/versitygw",
     configuration: { Env: [`PATH=${path}`], Entrypoint: ["versitygw"] },
-  },
-  {
-    kind: "static",
-    names: [kubectlImage],
-    program: "kubectl",
-    path: "/bin/kubectl",
-    configuration: { User: nonRoot, Env: [`PATH=${path}`], Entrypoint: ["/bin/kubectl"] },
   },
 ];
