@@ -43,7 +43,7 @@ export const serviceLevelCases: readonly Case[] = [
     alert: "PostgreSQLErrorBudgetSpent",
     story: "six minutes away, and six good hours after it",
     series: { [primary]: "0x360 stale _x5 0x480", [wait]: "0x900" },
-    expect: [quiet("6h"), fires("6h30m", {}, "0.8439%"), quiet("12h30m")],
+    expect: [quiet("6h"), fires("6h30m", {}, "0.4119%"), quiet("12h30m")],
   },
   {
     alert: "PostgreSQLErrorBudgetSpent",
