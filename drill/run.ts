@@ -147,19 +147,33 @@ async function follow(
 
 /** The drill's report, whose signature holds. */
 async function readReport(kubernetes: Kubernetes, namespace: string, drill: string): Promise<DrillReport> {
-  const { core } = kubernetes;
-  const [kept, secret] = await Promise.all([
-    found(patiently(() => core.readNamespacedConfigMap({ name: drillNames.report, namespace }))),
-    found(patiently(() => core.readNamespacedSecret({ name: drillNames.signing, namespace }))),
-  ]);
-  const text = kept?.data?.["report.json"] ?? "";
-  const report = text === "" ? undefined : (JSON.parse(text) as DrillReport);
-  if (report?.drill !== drill) {
+  const kept = await keptReport(kubernetes, namespace);
+  if (kept?.report.drill !== drill) {
     throw new DrillFailure(
       `the drill ${drill} left no report: it was killed, or could not begin`,
       "What it said stands above. Run `npm run drill` again.",
     );
   }
+  if (kept.fault !== undefined) {
+    throw new DrillFailure(
+      `the report in ConfigMap ${drillNames.report} is not what the drill wrote: ${kept.fault}`,
+      "Find out who changed it, and run `npm run drill` again.",
+    );
+  }
+  return kept.report;
+}
+
+/** The latest drill's report, and what is wrong with its signature; undefined where none has left one. */
+export async function keptReport(
+  { core }: Kubernetes,
+  namespace: string,
+): Promise<{ readonly report: DrillReport; readonly fault: string | undefined } | undefined> {
+  const [kept, secret] = await Promise.all([
+    found(patiently(() => core.readNamespacedConfigMap({ name: drillNames.report, namespace }))),
+    found(patiently(() => core.readNamespacedSecret({ name: drillNames.signing, namespace }))),
+  ]);
+  const text = kept?.data?.["report.json"] ?? "";
+  if (text === "") return undefined;
   const key = secret?.data?.key;
   const fault = reportFault(
     {
@@ -169,11 +183,5 @@ async function readReport(kubernetes: Kubernetes, namespace: string, drill: stri
     },
     key === undefined ? undefined : Buffer.from(key, "base64").toString(),
   );
-  if (fault !== undefined) {
-    throw new DrillFailure(
-      `the report in ConfigMap ${drillNames.report} is not what the drill wrote: ${fault}`,
-      "Find out who changed it, and run `npm run drill` again.",
-    );
-  }
-  return report;
+  return { report: JSON.parse(text) as DrillReport, fault };
 }

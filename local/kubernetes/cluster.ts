@@ -9,14 +9,16 @@ import { tools, type ToolName } from "../toolchain/toolchain";
 import { addons } from "./addons";
 import { removeCgroup } from "./cgroups";
 import { nodeFiles, nodeTools } from "./components";
-import { imagesOrigin, prepareImages, provideImages, type ImagesFrom } from "./images/images";
+import { imagesOrigin, prepareImages, provideImages, type ImagesFrom, type NodeContainerd } from "./images/images";
 import {
   backupPluginImage,
   backupSidecarImage,
   legacyImage,
   pgbouncerImage,
   postgresImage,
+  recipes,
   storeImage,
+  type ImageRecipe,
 } from "./images/recipes";
 import { imageStore, seedFromStore } from "./images/store";
 import { chooseSubnet, connect, disconnect, networksInUse } from "./network";
@@ -249,18 +251,29 @@ async function untilNodesReady(plan: ClusterPlan, kubectl: Kubectl): Promise<voi
   });
 }
 
+/** The running nodes' containerds. */
+async function containerds(plan: ClusterPlan, ctr: string): Promise<NodeContainerd[]> {
+  const running = await inits(plan);
+  return nodePlans(plan).map((node) => ({
+    node: node.name,
+    socket: `/proc/${running.get(node.index) ?? 0}/root/run/containerd/containerd.sock`,
+    ctr,
+  }));
+}
+
 /** All that is made outside of clusters, and is the same for each. */
 async function prepare(origin: ImagesFrom) {
   const { kubectl, ctr } = await tools(["kubectl", ...nodeTools]);
-  const archives = await prepareImages(origin);
+  const needed = recipes(architecture());
+  const archives = await prepareImages(needed, origin);
   const store = origin === "assembled" ? await imageStore(archives) : undefined;
   const manifests = { operatorManifest: await operatorManifest(), backupPluginManifest: await backupPluginManifest() };
-  return { origin, program: kubectl, ctr, archives, store, manifests, extras: await addons() };
+  return { needed, origin, program: kubectl, ctr, archives, store, manifests, extras: await addons() };
 }
 
 async function bringUp(
   plan: ClusterPlan,
-  { origin, program, ctr, archives, store, manifests, extras }: Awaited<ReturnType<typeof prepare>>,
+  { needed, origin, program, ctr, archives, store, manifests, extras }: Awaited<ReturnType<typeof prepare>>,
 ): Promise<EmbeddedCluster> {
   const files = clusterFiles(plan.name);
   await rm(files.result, { force: true });
@@ -280,16 +293,11 @@ async function bringUp(
     ["--kubeconfig", files.kubeconfig, "apply", "--server-side", "--force-conflicts", "--filename=-"],
     { input: extras },
   );
-  const running = await inits(plan);
-  const nodes = nodePlans(plan).map((node) => ({
-    node: node.name,
-    socket: `/proc/${running.get(node.index) ?? 0}/root/run/containerd/containerd.sock`,
-    ctr,
-  }));
+  const nodes = await containerds(plan, ctr);
   await until(plan, '"containerd listens on each node"', 30, () =>
     Promise.resolve(nodes.every(({ socket }) => existsSync(socket))),
   );
-  await provideImages(origin, archives, nodes);
+  await provideImages(needed, origin, archives, nodes);
   await untilNodesReady(plan, kubectl);
   step(`cluster ${plan.name}: nodes Ready`);
   for (const deployment of ["kube-system/coredns", "local-path-storage/local-path-provisioner"]) {
@@ -333,12 +341,25 @@ export async function up(options: UpOptions): Promise<EmbeddedCluster> {
     }
     const nodes = existing?.nodes ?? options.nodes ?? 1;
     await requireResources(nodes);
-    const origin = await imagesOrigin();
+    const origin = await imagesOrigin(recipes(architecture()));
     await requirePackages(origin);
     // Only now are the programs there that say which networks are taken: one that is asked for in vain is refused before anything is made.
     if (existing === undefined) chooseSubnet(await takenNetworks(), options.subnet);
     const prepared = await prepare(origin);
     return bringUp(existing ?? (await newPlan(name, nodes, options.subnet)), prepared);
+  });
+}
+
+/** Gives the nodes of a running cluster further images, from where its own would come. */
+export async function addImages(options: ClusterOptions, further: readonly ImageRecipe[]): Promise<void> {
+  requireRoot();
+  const plan = await requirePlan(options.name ?? defaultName);
+  const origin = await imagesOrigin(further);
+  await requirePackages(origin);
+  const archives = await prepareImages(further, origin);
+  await locked(plan.name, async () => {
+    const { ctr } = await tools(["ctr"]);
+    await provideImages(further, origin, archives, await containerds(plan, ctr));
   });
 }
 

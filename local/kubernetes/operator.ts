@@ -38,3 +38,9 @@ async function inCache(name: string, manifest: string): Promise<string> {
   await writeWhole(path, manifest);
   return path;
 }
+
+/** The Prometheus Operator's manifest, definitions included, read from its Go module, for a namespace of its own. It waits for nothing: the namespace has to be there. */
+export async function prometheusOperatorManifest(namespace: string): Promise<string> {
+  const bundle = await readFile(join(await moduleDirectory("prometheus-operator"), "bundle.yaml"), "utf8");
+  return bundle.replaceAll(/^( +namespace:) default$/gm, `$1 ${namespace}`);
+}

@@ -368,7 +368,7 @@ function collector(): { stream: Writable; text: () => string } {
 }
 
 /** What is asked, or an error after so many milliseconds. */
-async function within<T>(limit: number, request: Promise<T>): Promise<T> {
+export async function within<T>(limit: number, request: Promise<T>): Promise<T> {
   const late = new AbortController();
   const timer = sleep(limit, undefined, { signal: late.signal }).then(() => {
     throw new Error(`no answer within ${limit / 1000} s`);

@@ -8,7 +8,7 @@ import { enableControllers, hierarchies, supervisorCgroup } from "../../local/ku
 import { nodeFiles, quoted } from "../../local/kubernetes/components";
 import { sweepImages } from "../../local/kubernetes/images/assemble";
 import { registryOf } from "../../local/kubernetes/images/images";
-import { recipes } from "../../local/kubernetes/images/recipes";
+import { monitoringRecipes, recipes } from "../../local/kubernetes/images/recipes";
 import { unreadyNodes } from "../../local/kubernetes/cluster";
 import { chooseSubnet, overlap } from "../../local/kubernetes/network";
 import { renderOperator } from "../../local/kubernetes/operator";
@@ -331,9 +331,10 @@ describe("certificates", () => {
 
 describe("images", () => {
   test("are named in full, once each", () => {
-    const names = recipes("amd64").flatMap((recipe) => recipe.names);
+    const names = [...recipes("amd64"), ...monitoringRecipes].flatMap((recipe) => recipe.names);
     expect(new Set(names).size).toBe(names.length);
-    for (const name of names) expect(name).toMatch(/^(registry\.k8s\.io|docker\.io|ghcr\.io)\/[a-z0-9/-]+:[\w.-]+$/);
+    for (const name of names)
+      expect(name).toMatch(/^(registry\.k8s\.io|docker\.io|ghcr\.io|quay\.io)\/[a-z0-9/-]+:[\w.-]+$/);
   });
   test("that the operator's release names are among them", () => {
     expect(recipes("amd64").flatMap((recipe) => recipe.names)).toContain(
