@@ -53,7 +53,9 @@ export async function strike(scene: Scene, { victim, lasts }: Kill, engine: Runn
       return done((await scene.source(sql)) !== "0");
     }
     case "the source's network":
-      return { hit: true, over: Promise.all(await cut(scene, lasts)) };
+      return cut(scene, lasts, "DROP");
+    case "the source's connections":
+      return cut(scene, lasts, "REJECT", "--reject-with", "tcp-reset");
     case "the dump's disk":
     case "the target's disk": {
       const volume = victim === "the dump's disk" ? scene.dumpVolume : scene.targetVolume;
@@ -88,14 +90,14 @@ async function podsOf({ api, fixture: { namespace } }: Scene, labelSelector: str
   return (await api.core.listNamespacedPod({ namespace, labelSelector })).items;
 }
 
-/** Drops every packet between the source's server and anybody else, and no more after a time. */
-async function cut(scene: Scene, milliseconds: number): Promise<Promise<void>[]> {
+/** What becomes of every packet between the source's server and anybody else, for a time. */
+async function cut(scene: Scene, milliseconds: number, ...fate: readonly string[]): Promise<Blow> {
   const [pod] = await podsOf(scene, "app=postgres");
   const [one] = processesOf(pod?.metadata?.uid ?? "");
   if (one === undefined) throw new Error("the source's pod has no process on this machine");
   const rules = [
-    ["INPUT", "!", "--in-interface", "lo", "--protocol", "tcp", "--dport", "5432", "--jump", "DROP"],
-    ["OUTPUT", "!", "--out-interface", "lo", "--protocol", "tcp", "--sport", "5432", "--jump", "DROP"],
+    ["INPUT", "!", "--in-interface", "lo", "--protocol", "tcp", "--dport", "5432", "--jump", ...fate],
+    ["OUTPUT", "!", "--out-interface", "lo", "--protocol", "tcp", "--sport", "5432", "--jump", ...fate],
   ];
   const each = async (action: string) => {
     for (const rule of rules) {
@@ -103,7 +105,7 @@ async function cut(scene: Scene, milliseconds: number): Promise<Promise<void>[]>
     }
   };
   await each("--insert");
-  return [sleep(milliseconds).then(() => each("--delete"))];
+  return { hit: true, over: sleep(milliseconds).then(() => each("--delete")) };
 }
 
 /** Waits until the target's server answers, which may take its pod's restart. */
