@@ -192,7 +192,9 @@ function possible(kills: Kills): boolean {
 function mayEndWell({ victim, at }: Kill): boolean {
   // Before the Job's pod has started, the target may be back in time.
   const backInTime = at === "begin" && (victim === "the target's server" || victim === "the target's pod");
-  return at === "switched" || at === "end" || backInTime || survivable.includes(victim);
+  // What follows the source comes again.
+  const followsOn = at === "catch up" && victim === "the sessions on the source";
+  return at === "switched" || at === "end" || backInTime || followsOn || survivable.includes(victim);
 }
 
 function inOrder(kills: Kills): Kills {

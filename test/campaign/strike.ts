@@ -48,8 +48,15 @@ export async function strike(scene: Scene, { victim, lasts }: Kill, engine: Runn
       engine.leave();
       return done(true);
     case "the sessions on the source": {
-      const sql =
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'naytife\\_migration %'";
+      // Most of them are there for a moment only, so the next that comes is hit.
+      const sql = `DO $$ DECLARE ended bigint; BEGIN
+        FOR look IN 1..500 LOOP
+          SELECT count(pg_terminate_backend(pid)) INTO ended FROM pg_stat_activity WHERE application_name LIKE 'naytife\\_migration %';
+          EXIT WHEN ended > 0;
+          PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
+        END LOOP;
+        PERFORM set_config('campaign.ended', ended::text, false);
+      END $$; SELECT current_setting('campaign.ended')`;
       return done((await scene.source(sql)) !== "0");
     }
     case "the source's network":
