@@ -25,13 +25,7 @@ export class DrillFailure extends Error {
  * @throws DrillFailure where it could not be begun, or left no report
  */
 export async function drillNow(settings: Settings, say: (line: string) => void): Promise<DrillReport> {
-  const kubernetes = new Kubernetes(settings);
-  try {
-    await kubernetes.reach();
-  } catch (error) {
-    if (error instanceof MigrationFailure) throw new DrillFailure(error.what, error.next);
-    throw error;
-  }
+  const kubernetes = await reached(settings);
   const { namespace } = settings;
   const cronJob = await found(
     patiently(() => kubernetes.batch.readNamespacedCronJob({ name: drillNames.drill, namespace })),
@@ -47,6 +41,18 @@ export async function drillNow(settings: Settings, say: (line: string) => void):
   say(`Job ${name} begins; it goes on if this command is ended: kubectl -n ${namespace} logs -f job/${name}`);
   const pod = await follow(kubernetes, namespace, name, say);
   return readReport(kubernetes, namespace, pod);
+}
+
+/** The client, once its API server has answered. @throws DrillFailure where it does not */
+async function reached(settings: Settings): Promise<Kubernetes> {
+  try {
+    const kubernetes = new Kubernetes(settings);
+    await kubernetes.reach();
+    return kubernetes;
+  } catch (error) {
+    if (error instanceof MigrationFailure) throw new DrillFailure(error.what, error.next);
+    throw error;
+  }
 }
 
 /** The Job that a CronJob's clock would make, made by hand, as `kubectl create job --from` does. Its name says when. */
