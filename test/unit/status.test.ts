@@ -197,7 +197,13 @@ test.each<[string, Partial<Facts>, string, Line["health"], RegExp]>([
     "unhealthy",
     /ArchivingStalled\.md/,
   ],
-  ["nothing archived ever", withArchiver({ waiting: 1, waited: 61, sinceArchived: null }), "archiving", "unhealthy", /Stalled\.md/],
+  [
+    "nothing archived ever",
+    withArchiver({ waiting: 1, waited: 61, sinceArchived: null }),
+    "archiving",
+    "unhealthy",
+    /Stalled\.md/,
+  ],
   ["a backlog", withArchiver({ waiting: 11 }), "archiving", "attention", /WalBacklog\.md/],
   ["no backup", withBackups({ lastGood: undefined }), "backup", "attention", /NeverMade\.md/],
   ["an old backup", withBackups({ lastGood: "2026-11-21T09:00:00Z" }), "backup", "attention", /Stale\.md/],
@@ -284,7 +290,9 @@ test.each<[string, Partial<Facts>, string, Line["health"], RegExp]>([
 });
 
 test("a segment on its way after a quiet hour is no hang", () => {
-  expect(line(judged(withArchiver({ waiting: 1, waited: 1, sinceArchived: 3600 })), "archiving")?.health).toBe("healthy");
+  expect(line(judged(withArchiver({ waiting: 1, waited: 1, sinceArchived: 3600 })), "archiving")?.health).toBe(
+    "healthy",
+  );
 });
 
 test("one question that fails leaves the answers to the others", () => {
