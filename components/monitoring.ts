@@ -1,3 +1,4 @@
+import { AsyncResource } from "node:async_hooks";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dashboardJson } from "../monitoring/dashboards/dashboard";
@@ -34,10 +35,12 @@ export function isUnknownKind(error: string): boolean {
 /** Says, once, what the server's words mean where the Prometheus Operator's definitions are not there. */
 function explainMissingOperator(name: string): pulumi.ErrorHook {
   let said = false;
+  // A hook is called outside the program's own context, in which the engine's log is.
+  const say = AsyncResource.bind((text: string) => pulumi.log.error(text));
   return new pulumi.ErrorHook(name, async ({ errors }) => {
     if (!said && isUnknownKind(errors[0] ?? "")) {
       said = true;
-      await pulumi.log.error(
+      await say(
         "Monitoring: the Prometheus Operator is not installed here: the cluster knows no PodMonitor.\n" +
           "  Untouched: Cluster and Pooler are as they were, and nothing of monitoring was made.\n" +
           "  Next: Install it (the chart kube-prometheus-stack has it), or set monitoringEnabled to false; then run `pulumi up` again.",

@@ -52,6 +52,8 @@ export interface ServerFacts {
   readonly archiver: {
     /** WAL files that are finished and not archived. */
     readonly waiting: number;
+    /** Seconds for which the oldest of them has waited; null: none does. */
+    readonly waited: number | null;
     /** Seconds; null: never. */
     readonly sinceArchived: number | null;
     readonly sinceFailed: number | null;

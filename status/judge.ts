@@ -198,7 +198,7 @@ function connections({ server }: Facts, settings: StatusSettings): Line | undefi
 /** Whether what is committed reaches the store. */
 function archiving({ backups: asked, cluster, server }: Facts, settings: StatusSettings): Line | undefined {
   if (asked === undefined || "problem" in server) return undefined;
-  const { waiting, sinceArchived, sinceFailed } = server.value.archiver;
+  const { waiting, waited, sinceArchived, sinceFailed } = server.value.archiver;
   const { walArchiveAgeSeconds, walBacklogSegments } = settings.monitoring.thresholds;
   const what = "archiving";
   const files = waiting === 1 ? "1 WAL file waits" : `${waiting} WAL files wait`;
@@ -212,7 +212,8 @@ function archiving({ backups: asked, cluster, server }: Facts, settings: StatusS
       next: runbook("PostgreSQLWalArchivingFailing", settings),
     };
   }
-  if (waiting > 0 && (sinceArchived ?? Infinity) > walArchiveAgeSeconds) {
+  // The last one may have been archived long ago, while nobody wrote.
+  if (Math.min(waited ?? 0, sinceArchived ?? Infinity) > walArchiveAgeSeconds) {
     return { what, health: "unhealthy", words, next: runbook("PostgreSQLWalArchivingStalled", settings) };
   }
   if (waiting > walBacklogSegments) {

@@ -123,6 +123,7 @@ const serverQuestion = `
       FROM pg_stat_replication),
     'archiver', (SELECT json_build_object(
         'waiting', (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),
+        'waited', (SELECT extract(epoch FROM clock_timestamp() - min(modification)) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),
         'sinceArchived', extract(epoch FROM clock_timestamp() - last_archived_time),
         'sinceFailed', extract(epoch FROM clock_timestamp() - last_failed_time)) FROM pg_stat_archiver))`;
 

@@ -35,7 +35,7 @@ const server: ServerFacts = {
     { name: "naytife-postgres-2", state: "streaming", sync: "quorum", bytes: 0, seconds: null },
     { name: "naytife-postgres-3", state: "streaming", sync: "quorum", bytes: 1234, seconds: 0.01 },
   ],
-  archiver: { waiting: 0, sinceArchived: 12, sinceFailed: null },
+  archiver: { waiting: 0, waited: null, sinceArchived: 12, sinceFailed: null },
 };
 const passed: DrillReport = {
   drill: "naytife-postgres-restore-drill-1",
@@ -192,12 +192,18 @@ test.each<[string, Partial<Facts>, string, Line["health"], RegExp]>([
   ],
   [
     "archiving that hangs",
-    withArchiver({ waiting: 1, sinceArchived: 301 }),
+    withArchiver({ waiting: 1, waited: 61, sinceArchived: 90 }),
     "archiving",
     "unhealthy",
     /ArchivingStalled\.md/,
   ],
-  ["nothing archived ever", withArchiver({ waiting: 1, sinceArchived: null }), "archiving", "unhealthy", /Stalled\.md/],
+  [
+    "nothing archived ever",
+    withArchiver({ waiting: 1, waited: 61, sinceArchived: null }),
+    "archiving",
+    "unhealthy",
+    /Stalled\.md/,
+  ],
   ["a backlog", withArchiver({ waiting: 11 }), "archiving", "attention", /WalBacklog\.md/],
   ["no backup", withBackups({ lastGood: undefined }), "backup", "attention", /NeverMade\.md/],
   ["an old backup", withBackups({ lastGood: "2026-11-21T09:00:00Z" }), "backup", "attention", /Stale\.md/],
@@ -281,6 +287,12 @@ test.each<[string, Partial<Facts>, string, Line["health"], RegExp]>([
   expect(status.health).toBe(health);
   expect(screen(status)).toMatch(health === "unhealthy" ? /UNHEALTHY/ : /NEEDS ATTENTION/);
   expect(screen(status)).toMatch(new RegExp(`^To do:\\n[^]*${what}: `, "m"));
+});
+
+test("a segment on its way after a quiet hour is no hang", () => {
+  expect(line(judged(withArchiver({ waiting: 1, waited: 1, sinceArchived: 3600 })), "archiving")?.health).toBe(
+    "healthy",
+  );
 });
 
 test("one question that fails leaves the answers to the others", () => {
