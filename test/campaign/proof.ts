@@ -115,7 +115,12 @@ export async function compare({ source, target }: Scene): Promise<{ lines: numbe
 }
 
 /** As before a migration: the target empty, the source open. */
-export async function reset({ fixture, api, source, target }: Scene): Promise<void> {
+export async function reset({
+  fixture,
+  api,
+  source,
+  target,
+}: Pick<Scene, "fixture" | "api" | "source" | "target">): Promise<void> {
   const create = await target(
     `SELECT format('CREATE DATABASE %I OWNER naytife TEMPLATE template0 ENCODING UTF8 LC_COLLATE %L LC_CTYPE %L LOCALE_PROVIDER builtin BUILTIN_LOCALE %L',
        datname, datcollate, datctype, datlocale) FROM pg_database WHERE datname = '${migrated}'`,
@@ -124,6 +129,7 @@ export async function reset({ fixture, api, source, target }: Scene): Promise<vo
   await target([`DROP DATABASE ${migrated} WITH (FORCE)`, create, ...forget].join(";\n"));
   const { report: name } = objectNames(fixture.settings);
   await api.core.deleteNamespacedConfigMap({ name, namespace: fixture.namespace });
+  await source(`ALTER DATABASE ${migrated} WITH ALLOW_CONNECTIONS true`);
   await source(`ALTER DATABASE ${migrated} RESET default_transaction_read_only`);
 }
 

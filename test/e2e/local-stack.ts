@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { openStack } from "../../local/engine/stack";
+import { openStack, type OpenStackOptions } from "../../local/engine/stack";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { bringUpLegacy } from "../../local/legacy/legacy";
 import { localStackConfig } from "../../local/stack-config";
@@ -38,7 +38,7 @@ export class LocalStack {
   }
 
   /** Opens the stack on a backend of its own for each state that a test begins with. */
-  async open(backend: string, config: Readonly<Record<string, string>> = {}): Promise<Stack> {
+  async open(backend: string, config: OpenStackOptions["config"] = {}): Promise<Stack> {
     const stack = await openStack({
       stack: "local",
       stateDirectory: this.scratch,

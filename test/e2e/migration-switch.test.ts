@@ -10,6 +10,7 @@ import {
   type Outcome,
   poolerRuns,
   runProgram,
+  takeSourcePassword,
 } from "./migration-fixture";
 
 const holdSeconds = 60;
@@ -155,10 +156,7 @@ test("where clients could not log in with the password that they have, it is sai
   expect(errors).toMatch(/clients that come by postgres as naytife could not log in[^]*Set databasePassword/);
   expect(code).toBe(1);
   await asItWas();
-  const encoded = await fixture.k("get", "secret", "postgres-secret", "-o", "jsonpath={.data.POSTGRES_PASSWORD}");
-  const password = Buffer.from(encoded, "base64").toString();
-  await fixture.primary(`ALTER ROLE naytife PASSWORD '${password}'`);
-  await fixture.k("patch", "secret", "cnpg-cluster-secret", "-p", JSON.stringify({ data: { password: encoded } }));
+  await takeSourcePassword(fixture);
 });
 
 test("clients that wait too long are let go; a migration that fails leaves the Service exactly as it was, and they go on in the old database", async () => {

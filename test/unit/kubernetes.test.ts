@@ -402,6 +402,7 @@ test("the operator may take what CPU there is", async () => {
   const [deployment] = renderOperator(readFileSync(path, "utf8"))
     .split(/^---$/m)
     .filter((object) => /^kind: Deployment$/m.test(object));
-  const resources = /^ +resources:\n( +)limits:\n\1 {2}memory: 200Mi\n\1requests:\n\1 {2}cpu: 100m\n\1 {2}memory: 100Mi\n/m;
+  const resources =
+    /^ +resources:\n( +)limits:\n\1 {2}memory: 200Mi\n\1requests:\n\1 {2}cpu: 100m\n\1 {2}memory: 100Mi\n/m;
   expect(deployment).toMatch(resources);
 });
