@@ -71,9 +71,9 @@ const remains = async () => {
   );
 };
 const gone = () =>
-  until("the throw-away Cluster is gone", 120, async () => ((await remains()).length === 0 ? true : undefined));
+  until("the throw-away Cluster is gone", 180, async () => ((await remains()).length === 0 ? true : undefined));
 
-jest.setTimeout(5 * minutes);
+jest.setTimeout(10 * minutes);
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), "naytife-drill-"));
@@ -261,7 +261,7 @@ test("a namespace without a drill is refused", async () => {
 test("the exporter tells Prometheus", async () => {
   const script = "exec 3<>/dev/tcp/127.0.0.1/9187; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
   // It keeps its answers for half a minute.
-  const metrics = await until("the drill's metrics", 90, async () => {
+  const metrics = await until("the drill's metrics", 180, async () => {
     const text = await inNamespace("exec", "naytife-postgres-1", "-c", "postgres", "--", "bash", "-c", script);
     const found = Object.fromEntries(
       [...text.matchAll(/^cnpg_naytife_drill_(\w+) (\S+)$/gm)].map(([, key, value]) => [key, Number(value)]),

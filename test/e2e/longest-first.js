@@ -7,11 +7,15 @@ const { default: Sequencer } = require("@jest/test-sequencer");
 
 /** Seconds on two cores with another file beside. */
 const seconds = {
+  recovery: 500,
+  monitoring: 420,
   production: 400,
   "migration-rollback": 390,
+  drill: 380,
   "migration-kill": 380,
-  story: 350,
-  growth: 350,
+  backup: 350,
+  story: 330,
+  growth: 330,
   local: 300,
   "migration-damage": 270,
   "migration-switch": 270,

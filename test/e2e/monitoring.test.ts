@@ -114,7 +114,7 @@ function hasty() {
   };
 }
 
-jest.setTimeout(4 * minutes);
+jest.setTimeout(10 * minutes);
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), "naytife-monitoring-"));
@@ -211,7 +211,7 @@ test(
         ]),
       );
     let targets = await prometheus.targets();
-    await until("all targets up", 90, async () => {
+    await until("all targets up", 180, async () => {
       await prometheus.hurry();
       targets = await prometheus.targets();
       return JSON.stringify(count(targets)) === JSON.stringify(expected) ? true : undefined;
@@ -223,7 +223,7 @@ test(
     process.stderr.write(`all targets up ${seconds(scraping)} s after it\n`);
     const wanted = [...ruleFile(settings).groups, ...hasty().spec.groups].map((group) => group.name).sort();
     let loaded: readonly string[] = [];
-    await until("all rules loaded", 90, async () => {
+    await until("all rules loaded", 180, async () => {
       await prometheus.hurry();
       loaded = await prometheus.groups();
       return loaded.length === wanted.length ? true : undefined;
@@ -234,8 +234,8 @@ test(
 );
 
 test("nothing fires while all is well, and status says the same", async () => {
-  await healthy(60);
-  await until("the first base backup", 100, async () =>
+  await healthy(240);
+  await until("the first base backup", 180, async () =>
     (await field("{.items[*].status.phase}", "backups.postgresql.cnpg.io")).includes("completed") ? true : undefined,
   );
   const { code, answer } = await status();
@@ -264,7 +264,7 @@ test("a planned switchover and a rolling update wake nobody", async () => {
   };
   const patch = ["--subresource=status", "--type=merge", "-p", JSON.stringify({ status: switched })];
   await inNamespace("patch", clusterResource, ...patch);
-  await healthy(120, "naytife-postgres-2");
+  await healthy(240, "naytife-postgres-2");
   process.stderr.write(`switchover: ${seconds(began)} s\n`);
   const updating = Date.now();
   const before = await sql("SELECT pg_postmaster_start_time()");
@@ -272,10 +272,10 @@ test("a planned switchover and a rolling update wake nobody", async () => {
   await until("the primary's restart", 180, async () =>
     (await sql("SELECT pg_postmaster_start_time()").catch(() => before)) === before ? undefined : true,
   );
-  await healthy(120);
+  await healthy(240);
   process.stderr.write(`rolling update: ${seconds(updating)} s\n`);
   // What is true for a while and not for long enough.
-  await until("no page is pending", 90, async () =>
+  await until("no page is pending", 180, async () =>
     (await prometheus.query('ALERTS{severity="page",pace=""}')).length === 0 ? true : undefined,
   );
   const woken = `max_over_time(ALERTS{severity="page",pace="",alertstate="firing"}[${Math.ceil((Date.now() - began) / 1000)}s])`;
@@ -322,7 +322,7 @@ test("every expression of a panel, every recording, and every series that an ale
 
 /** Waits until Alertmanager has an alert, and says how long after the fault that was. */
 async function detected(alert: string, fault: string, since: number): Promise<void> {
-  await until(`${alert} in Alertmanager`, 120, async () =>
+  await until(`${alert} in Alertmanager`, 180, async () =>
     (await prometheus.received()).some(({ labels }) => labels.alertname === alert && labels.pace === "hasty")
       ? true
       : undefined,
@@ -331,7 +331,7 @@ async function detected(alert: string, fault: string, since: number): Promise<vo
 }
 
 test("each real fault comes to Alertmanager as the alert that is meant for it, and status says what to do", async () => {
-  await until("Alertmanager has no page left", 90, async () =>
+  await until("Alertmanager has no page left", 180, async () =>
     (await prometheus.received()).every(({ labels }) => labels.severity !== "page") ? true : undefined,
   );
   const replica = (await primary()) === "naytife-postgres-1" ? "naytife-postgres-2" : "naytife-postgres-1";

@@ -156,7 +156,7 @@ async function pulumi(command: string): Promise<void> {
   await run(await tool("pulumi"), args, { cwd, env: { ...process.env, ...envVars } });
 }
 
-jest.setTimeout(8 * minutes);
+jest.setTimeout(10 * minutes);
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), "naytife-recovery-"));
@@ -209,7 +209,7 @@ const batch = 500;
 test("what happens: a base backup, a failover, a bulk load, and in the middle of it DROP TABLE", async () => {
   const since = Date.now();
   await size(2);
-  backup = await until("the first base backup", 60, async () => {
+  backup = await until("the first base backup", 180, async () => {
     const listed = await field("{.items[0].metadata.name}", "backup");
     return listed === "" ? undefined : listed;
   });
@@ -310,14 +310,14 @@ test("promote turns applications that write, and no write that was confirmed is 
   const url = await secretField(names.connectionSecret, "DATABASE_URL");
   const writing = kubectl(cluster, [...exec, writer], `${url}\n`);
   const count = (of: string) => sql(of, "SELECT count(*) FROM written").then(Number);
-  await until("writes", 60, async () => ((await count(former)) > 3 ? true : undefined));
+  await until("writes", 180, async () => ((await count(former)) > 3 ? true : undefined));
   expect(await asked).toMatchObject({ code: 2 });
   const began = Date.now();
   const { code, errors } = await recover("promote", "--as", "naytife-postgres-r1", "--yes");
   tell("promote", began);
   expect(errors).toContain("pulumi config set clusterName naytife-postgres-r1 --stack local");
   expect(code).toBe(0);
-  await until("writes", 60, async () => ((await count("naytife-postgres-r1")) > 3 ? true : undefined));
+  await until("writes", 180, async () => ((await count("naytife-postgres-r1")) > 3 ? true : undefined));
   await k("exec", "naytife-postgres-r1-1", "-c", "postgres", "--", "touch", stop);
   const confirmed = (await writing).trim().split("\n").map(Number);
   const ids = async (of: string) => (await sql(of, "SELECT id FROM written")).split("\n").map(Number);
@@ -365,7 +365,7 @@ async function damageIsNamed(): Promise<void> {
   const { metadata, spec } = listingPod("damage", store, { image: cluster.backupSidecarImage, seconds: 120 }, damage);
   const pod = { apiVersion: "v1", kind: "Pod", metadata, spec };
   await kubectl(cluster, ["-n", namespace, "apply", "-f", "-"], JSON.stringify(pod));
-  await k("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/damage", "--timeout=120s");
+  await k("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/damage", "--timeout=300s");
   const segment = (await k("logs", "damage")).trim();
   expect(segment).toMatch(/^[0-9A-F]{24}$/);
   const [gap, damaged] = await Promise.all([
@@ -425,11 +425,11 @@ test("the loss of the namespace with everything in it: the bucket is enough", as
     sql("naytife-postgres-r1", rows),
   ]);
   await sql("naytife-postgres-r1", "SELECT pg_switch_wal()");
-  await until("everything is archived", 120, async () =>
+  await until("everything is archived", 180, async () =>
     (await sql("naytife-postgres-r1", "SELECT last_archived_wal FROM pg_stat_archiver")) >= segment ? true : undefined,
   );
   let since = Date.now();
-  await kubectl(cluster, ["delete", "namespace", namespace, "--timeout=240s"]);
+  await kubectl(cluster, ["delete", "namespace", namespace, "--timeout=300s"]);
   tell("the namespace's end", since);
   since = Date.now();
   await bringUpStore();

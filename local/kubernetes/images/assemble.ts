@@ -19,7 +19,6 @@ import { withLock } from "../../lock";
 import { during, step } from "../../progress";
 import { ProgramFailed, run } from "../../run";
 import { tools, type ToolName } from "../../toolchain/toolchain";
-import { twoAtATime } from "../../two-at-a-time";
 import { architecture } from "../preflight";
 import type { DebianImage, ImageRecipe, StaticImage } from "./recipes";
 
@@ -34,13 +33,8 @@ async function sha256(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-interface DebianMirrors {
-  readonly main: string;
-  readonly security: string | undefined;
-}
-
-/** Apt's own knowledge of the mirrors that this machine uses for Debian. */
-async function debianMirrors(): Promise<DebianMirrors> {
+/** Apt's own knowledge of the mirrors that this machine uses for Debian; the same mirror has every suite. */
+async function debianSources(suite: DebianImage["suite"]): Promise<string[]> {
   const format = "$(ORIGIN)|$(LABEL)|$(REPO_URI)";
   const targets = async () =>
     (await run("apt-get", ["indextargets", "--format", format, "Created-By: Packages"]))
@@ -61,15 +55,7 @@ async function debianMirrors(): Promise<DebianMirrors> {
         "No image was made and no cluster touched. Give apt a Debian mirror, or repeat where the images' registries can be reached.",
     );
   }
-  return { main, security: uri(lines, "Debian-Security") };
-}
-
-/** Asked for once: apt does not let two read its sources at the same time. */
-let mirrors: Promise<DebianMirrors> | undefined;
-
-/** The same mirror has every suite. */
-async function debianSources(suite: DebianImage["suite"]): Promise<string[]> {
-  const { main, security } = await (mirrors ??= debianMirrors());
+  const security = uri(lines, "Debian-Security");
   return [`deb ${main} ${suite} main`, ...(security === undefined ? [] : [`deb ${security} ${suite}-security main`])];
 }
 
@@ -220,12 +206,12 @@ export async function assemble(recipes: readonly ImageRecipe[]): Promise<string[
     },
     async () => {
       await sweepImages(directory);
-      await twoAtATime([...recipes.entries()], async ([index, recipe]) => {
+      for (const [index, recipe] of recipes.entries()) {
         const path = paths[index];
-        if (path === undefined || (await isFile(path))) return;
+        if (path === undefined || (await isFile(path))) continue;
         const title = `images: ${index + 1} of ${recipes.length}: assembling ${recipe.names[0] ?? ""}`;
         await during(title, () => assembleOne(recipe, programs, path));
-      });
+      }
     },
   );
   return paths;
