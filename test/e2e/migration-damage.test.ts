@@ -339,6 +339,8 @@ async function findings(): Promise<string> {
 
 beforeAll(async () => {
   fixture = await migrationFixture("damage", "10MB");
+  // So large that it is copied by itself.
+  await fixture.legacy("INSERT INTO naytife_schema.no_columns SELECT FROM generate_series(1, 300000)");
   const { code, output, errors } = await fixture.engine();
   if (code !== 0) throw new Error(errors);
   report = output.trim();
@@ -368,6 +370,11 @@ test("a copy of the migrated database that nobody damaged is equal", async () =>
   expect(code).toBe(0);
   // Nothing of the check stays: the functions that it checks files by are its sessions' own.
   expect(await fixture.primary("SELECT count(*) FROM pg_proc WHERE probin LIKE '%amcheck%'")).toBe("0");
+});
+
+test("a big table without any column has all of its rows", () => {
+  const { tables } = JSON.parse(report) as MigrationReport;
+  expect(tables.find(({ table }) => table === "naytife_schema.no_columns")?.rows).toBe(300_002);
 });
 
 describe.each([
