@@ -194,6 +194,10 @@ const rules = {
   monitoringDashboardLabels: labels(),
   monitoringExporters: someOf(...exporters),
   monitoringRunbooks: text(/^[^\s\p{Cc}]*[^\s\p{Cc}/]$/u, "a URL or path without a slash at the end"),
+  monitoringPrometheus: text(
+    /^([a-z0-9]([-a-z0-9]*[a-z0-9])?\/[a-z0-9]([-a-z0-9]*[a-z0-9])?:[a-z0-9-]+)?$/,
+    "<namespace>/<service>:<port>, e.g. monitoring/prometheus-operated:9090, or empty",
+  ),
   alertReplicationLagSeconds: integer(1, 3600),
   alertConnectionsPercent: integer(1, 100),
   alertConnectionsCriticalPercent: integer(1, 100),

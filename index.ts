@@ -26,11 +26,13 @@ import { Migration } from "./migration/migration";
 import { migrationSettings } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
 import { monitoringSettings } from "./monitoring/configuration";
+import { refuseToTurnBack } from "./recovery/promotion-check";
 import { recoverySource } from "./recovery/settings";
 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
 async function naytifePostgres(): Promise<pulumi.Inputs> {
   const config = loadConfig();
+  await refuseToTurnBack(config);
   const { namespace: namespaceName, protect, retainOnDelete } = config;
   const operatorSource =
     config.operatorManifest === ""
@@ -231,6 +233,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
             namespaceName: namespace.name,
             clusterName: cluster.name,
             clusterSpec: cluster.spec,
+            storageClass: config.storageClass,
             archive: { objectStore: archive.plugin.parameters.barmanObjectName, serverName },
             owner: config.databaseUser,
             credentialsSecret: credentials.secretName,

@@ -1,3 +1,4 @@
+import { AsyncResource } from "node:async_hooks";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { dashboardJson } from "../monitoring/dashboards/dashboard";
@@ -26,11 +27,35 @@ export interface MonitoringTargetsArgs {
   readonly labels: Labels;
 }
 
+/** Whether an operation failed since the server has no such kind. @param error the provider's message: the API client's words are in it, or the provider's own */
+export function isUnknownKind(error: string): boolean {
+  return /no matches for kind|any required CRDs have been created/.test(error);
+}
+
+/** Says, once, what the server's words mean where the Prometheus Operator's definitions are not there. */
+function explainMissingOperator(name: string): pulumi.ErrorHook {
+  let said = false;
+  // A hook is called outside the program's own context, in which the engine's log is.
+  const say = AsyncResource.bind((text: string) => pulumi.log.error(text));
+  return new pulumi.ErrorHook(name, async ({ errors }) => {
+    if (!said && isUnknownKind(errors[0] ?? "")) {
+      said = true;
+      await say(
+        "Monitoring: the Prometheus Operator is not installed here: the cluster knows no PodMonitor.\n" +
+          "  Untouched: Cluster and Pooler are as they were, and nothing of monitoring was made.\n" +
+          "  Next: Install it (the chart kube-prometheus-stack has it), or set monitoringEnabled to false; then run `pulumi up` again.",
+      );
+    }
+    // It does not pass by itself.
+    return false;
+  });
+}
+
 /**
  * What a Prometheus is to look at: a PodMonitor for each kind of pod, and what the instances' exporters ask beyond the operator's own queries.
  *
  * The PodMonitors come first of all that monitoring adds. Where the Prometheus Operator's definitions are not there the update ends with them, and nothing was
- * changed: neither the Cluster, which depends on this, nor anything else.
+ * changed: neither the Cluster, which depends on this, nor its Pooler. What it means is said beside the server's words.
  *
  * ServiceMonitors could not work: the Services of clusters and poolers have PostgreSQL's port only. The operator's own PodMonitors (enablePodMonitor) are
  * deprecated, and take no labels.
@@ -41,6 +66,7 @@ export class MonitoringTargets extends pulumi.ComponentResource {
 
   constructor(name: string, args: MonitoringTargetsArgs, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:MonitoringTargets", name, {}, options);
+    const hooks = { onError: [explainMissingOperator(`${name}-operator`)] };
     const monitors = Object.entries(podMonitors(args.settings, args.scrapeSeconds)).map(
       ([target, spec]) =>
         new kubernetes.apiextensions.CustomResource(
@@ -55,7 +81,7 @@ export class MonitoringTargets extends pulumi.ComponentResource {
             ),
             spec,
           },
-          { parent: this },
+          { parent: this, hooks },
         ),
     );
     const queries = new kubernetes.core.v1.ConfigMap(

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { ClusterSpec } from "../components/cluster";
 import { secretData } from "../components/secret-data";
+import { storageClasses, type StorageClassName } from "../components/storage";
 import {
   cronJobSpec,
   databaseSpec,
@@ -24,6 +25,8 @@ export interface RestoreDrillArgs extends DrillDescription {
   readonly clusterName: pulumi.Input<string>;
   /** What it is like. */
   readonly clusterSpec: ClusterSpec;
+  /** StorageClass of its volumes. */
+  readonly storageClass: StorageClassName;
   readonly archive: DrilledArchive;
   /** Owner of the database, and the Secret with the password. */
   readonly owner: string;
@@ -103,7 +106,8 @@ export class RestoreDrill extends pulumi.ComponentResource {
       parent,
     );
 
-    const copy = throwAwayCluster(args, args.clusterSpec, args.archive, {
+    const storage = { ...args.clusterSpec.storage, storageClass: this.storageClass(args) };
+    const copy = throwAwayCluster(args, { ...args.clusterSpec, storage }, args.archive, {
       database: args.database,
       owner: args.owner,
       secret: args.credentialsSecret,
@@ -138,6 +142,18 @@ export class RestoreDrill extends pulumi.ComponentResource {
       { ...parent, dependsOn: [database, superuserSecret, signingSecret, scriptsMap, binding] },
     );
     this.registerOutputs({});
+  }
+
+  /** The class whose volumes go with their claims. One that keeps them would leave a volume behind each week. */
+  private storageClass({ storageClass, clusterSpec }: RestoreDrillArgs): pulumi.Input<string> {
+    const likeness = storageClasses[storageClass];
+    if (likeness.reclaimPolicy === "Delete") return clusterSpec.storage.storageClass;
+    const name = `${storageClass}-throw-away`;
+    return new kubernetes.storage.v1.StorageClass(
+      name,
+      { metadata: { name, labels: { ...labels } }, ...likeness, reclaimPolicy: "Delete" },
+      { parent: this },
+    ).metadata.name;
   }
 
   private password(name: string): pulumi.Output<string> {

@@ -1,9 +1,10 @@
 /** `npm run drill`: restores a stack's backups into a throw-away Cluster now, as the drill does every week, and says what came of it. */
 import { parseArgs } from "node:util";
+import type { Values } from "../config";
 import { stackValues, type StackChoice } from "../migration/commands/stack";
 import { migrationSettings } from "../migration/settings";
 import { describe, exitCode } from "./report";
-import { drillNow } from "./run";
+import { DrillFailure, drillNow } from "./run";
 
 const usage = `npm run drill -- [OPTIONS]
 
@@ -71,6 +72,22 @@ function setting(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
+/** @throws DrillFailure where the stack's configuration has no drill */
+export function refuseWithoutDrills(stack: string, values: Pick<Values, "backupStore" | "drill">): void {
+  if (values.backupStore === "none") {
+    throw new DrillFailure(
+      `the stack ${stack} has no backups, since its backupStore is none`,
+      "Give it a store (Pulumi.yaml says which there are), and run `pulumi up`.",
+    );
+  }
+  if (!values.drill) {
+    throw new DrillFailure(
+      `the stack ${stack} has no restore drill, since its setting drill is false`,
+      `\`pulumi config set drill true --stack ${stack}\`, and run \`pulumi up\`.`,
+    );
+  }
+}
+
 async function main(args: readonly string[]): Promise<number> {
   try {
     const asked = invocation(args);
@@ -78,7 +95,9 @@ async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(usage);
       return 0;
     }
-    const settings = migrationSettings(await stackValues(asked.stack));
+    const values = await stackValues(asked.stack);
+    refuseWithoutDrills(asked.stack.stack, values);
+    const settings = migrationSettings(values);
     const where = settings.context === "" ? "the current context" : `context ${settings.context}`;
     process.stderr.write(`stack ${asked.stack.stack}: ${where}, namespace ${settings.namespace}\n`);
     const report = await drillNow(settings, (line) => void process.stderr.write(`[drill] ${line}\n`));

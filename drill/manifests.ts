@@ -67,7 +67,7 @@ export interface DrilledArchive {
 /**
  * The throw-away Cluster, with three blanks that the script fills in: where recovery ends, and the pod that owns it. It is one instance of the Cluster as it
  * is, since another size would measure another recovery, with the parameters, without which it would not start, and without an archive. When its owner goes,
- * however it does, Kubernetes removes it.
+ * however it does, Kubernetes removes it. Its StorageClass is to remove the volume with it.
  */
 export function throwAwayCluster(
   { namespace }: Pick<DrillDescription, "namespace">,

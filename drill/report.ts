@@ -37,6 +37,7 @@ export interface DrillReport {
   } | null;
   readonly backup?: { readonly name: string; readonly id: string; readonly stopped: string } | null;
   readonly target?: { readonly position: string; readonly recorded: string } | null;
+  /** null where the drill did not come so far. */
   readonly compared?: {
     readonly tables: number;
     readonly rows: number;
@@ -44,7 +45,7 @@ export interface DrillReport {
     readonly countedOnly: readonly string[];
     /** Tables that no backup holds. */
     readonly unlogged: readonly string[];
-  };
+  } | null;
   readonly amcheck?: { readonly tables: number; readonly indexes: number; readonly damaged: number };
   readonly phases?: readonly { readonly phase: string; readonly seconds: number; readonly detail: string }[];
   readonly server?: string;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { V1CronJob, V1Job } from "@kubernetes/client-node";
+import { ApiException, type V1CronJob, type V1Job } from "@kubernetes/client-node";
 import { MigrationFailure } from "../migration/engine/failure";
 import { Narrator, parseEvent } from "../migration/engine/events";
-import { found, Kubernetes, patiently, waitingFor } from "../migration/engine/kubernetes";
+import { found, Kubernetes, patiently, refusal, waitingFor } from "../migration/engine/kubernetes";
 import type { Settings } from "../migration/engine/settings";
 import { reportFault } from "../migration/engine/signature";
 import { drillNames, podLabels } from "./names";
@@ -25,13 +25,7 @@ export class DrillFailure extends Error {
  * @throws DrillFailure where it could not be begun, or left no report
  */
 export async function drillNow(settings: Settings, say: (line: string) => void): Promise<DrillReport> {
-  const kubernetes = new Kubernetes(settings);
-  try {
-    await kubernetes.reach();
-  } catch (error) {
-    if (error instanceof MigrationFailure) throw new DrillFailure(error.what, error.next);
-    throw error;
-  }
+  const kubernetes = await reached(settings);
   const { namespace } = settings;
   const cronJob = await found(
     patiently(() => kubernetes.batch.readNamespacedCronJob({ name: drillNames.drill, namespace })),
@@ -43,11 +37,22 @@ export async function drillNow(settings: Settings, say: (line: string) => void):
     );
   }
   await refuseWhileAnotherRuns(kubernetes, namespace);
-  const job = await kubernetes.batch.createNamespacedJob({ namespace, body: jobFrom(cronJob, new Date()) });
-  const name = job.metadata?.name ?? "";
+  const name = await begin(kubernetes, namespace, cronJob);
   say(`Job ${name} begins; it goes on if this command is ended: kubectl -n ${namespace} logs -f job/${name}`);
   const pod = await follow(kubernetes, namespace, name, say);
   return readReport(kubernetes, namespace, pod);
+}
+
+/** The client, once its API server has answered. @throws DrillFailure where it does not */
+async function reached(settings: Settings): Promise<Kubernetes> {
+  try {
+    const kubernetes = new Kubernetes(settings);
+    await kubernetes.reach();
+    return kubernetes;
+  } catch (error) {
+    if (error instanceof MigrationFailure) throw new DrillFailure(error.what, error.next);
+    throw error;
+  }
 }
 
 /** The Job that a CronJob's clock would make, made by hand, as `kubectl create job --from` does. Its name says when. */
@@ -66,6 +71,20 @@ export function jobFrom(cronJob: V1CronJob, now: Date): V1Job {
     },
     ...(spec === undefined ? {} : { spec }),
   };
+}
+
+/** @returns the Job's name */
+async function begin({ batch }: Kubernetes, namespace: string, cronJob: V1CronJob): Promise<string> {
+  try {
+    const job = await batch.createNamespacedJob({ namespace, body: jobFrom(cronJob, new Date()) });
+    return job.metadata?.name ?? "";
+  } catch (error) {
+    if (!(error instanceof ApiException)) throw error;
+    throw new DrillFailure(
+      `the cluster refuses the drill's Job: ${refusal(error)}`,
+      "Check the rights of the kubeconfig's context.",
+    );
+  }
 }
 
 const podSelector = Object.entries(podLabels)
@@ -90,6 +109,7 @@ async function follow(
   say: (line: string) => void,
 ): Promise<string> {
   const narrator = new Narrator();
+  let drill: string | undefined;
   let said: string | undefined;
   let since: string | undefined;
   for (;;) {
@@ -97,7 +117,9 @@ async function follow(
     const { items } = await patiently(() => kubernetes.core.listNamespacedPod({ namespace, labelSelector }));
     const pod = items[0];
     const name = pod?.metadata?.name;
+    if (pod === undefined && drill !== undefined) return drill;
     if (pod !== undefined && name !== undefined && pod.status?.phase !== "Pending") {
+      drill = name;
       try {
         await kubernetes.followLog({ pod: name, container: "drill" }, since, (time, text) => {
           if (since !== undefined && time <= since) return;
@@ -108,7 +130,7 @@ async function follow(
           if (event?.event === "failed") say(`failed: ${event.text ?? ""}\n  Next: ${event.next ?? ""}`);
         });
       } catch {
-        // The log is asked again below, from where it broke off.
+        // The log is asked again below, from where it broke off; if its pod has gone, there is no more of it.
       }
       const now = await found(patiently(() => kubernetes.core.readNamespacedPod({ name, namespace })));
       if (now?.status?.phase !== "Running") return name;
@@ -131,19 +153,33 @@ async function follow(
 
 /** The drill's report, whose signature holds. */
 async function readReport(kubernetes: Kubernetes, namespace: string, drill: string): Promise<DrillReport> {
-  const { core } = kubernetes;
-  const [kept, secret] = await Promise.all([
-    found(patiently(() => core.readNamespacedConfigMap({ name: drillNames.report, namespace }))),
-    found(patiently(() => core.readNamespacedSecret({ name: drillNames.signing, namespace }))),
-  ]);
-  const text = kept?.data?.["report.json"] ?? "";
-  const report = text === "" ? undefined : (JSON.parse(text) as DrillReport);
-  if (report?.drill !== drill) {
+  const kept = await keptReport(kubernetes, namespace);
+  if (kept?.report.drill !== drill) {
     throw new DrillFailure(
       `the drill ${drill} left no report: it was killed, or could not begin`,
       "What it said stands above. Run `npm run drill` again.",
     );
   }
+  if (kept.fault !== undefined) {
+    throw new DrillFailure(
+      `the report in ConfigMap ${drillNames.report} is not what the drill wrote: ${kept.fault}`,
+      "Find out who changed it, and run `npm run drill` again.",
+    );
+  }
+  return kept.report;
+}
+
+/** The latest drill's report, and what is wrong with its signature; undefined where none has left one. */
+export async function keptReport(
+  { core }: Kubernetes,
+  namespace: string,
+): Promise<{ readonly report: DrillReport; readonly fault: string | undefined } | undefined> {
+  const [kept, secret] = await Promise.all([
+    found(patiently(() => core.readNamespacedConfigMap({ name: drillNames.report, namespace }))),
+    found(patiently(() => core.readNamespacedSecret({ name: drillNames.signing, namespace }))),
+  ]);
+  const text = kept?.data?.["report.json"] ?? "";
+  if (text === "") return undefined;
   const key = secret?.data?.key;
   const fault = reportFault(
     {
@@ -153,11 +189,5 @@ async function readReport(kubernetes: Kubernetes, namespace: string, drill: stri
     },
     key === undefined ? undefined : Buffer.from(key, "base64").toString(),
   );
-  if (fault !== undefined) {
-    throw new DrillFailure(
-      `the report in ConfigMap ${drillNames.report} is not what the drill wrote: ${fault}`,
-      "Find out who changed it, and run `npm run drill` again.",
-    );
-  }
-  return report;
+  return { report: JSON.parse(text) as DrillReport, fault };
 }

@@ -1,6 +1,6 @@
 import { names } from "../components/names";
 import { podMonitorName } from "../components/monitoring";
-import type { Configuration } from "../config";
+import type { Values } from "../config";
 import { quantity } from "../postgresql/quantity";
 import type { MonitoringSettings } from "./settings";
 
@@ -10,7 +10,7 @@ import type { MonitoringSettings } from "./settings";
  * @param there - what other parts of the stack are there: they have configuration of their own
  */
 export function monitoringSettings(
-  config: Configuration,
+  config: Omit<Values, "databasePassword">,
   there: { readonly backups: boolean; readonly drillCronJob: string | undefined },
 ): MonitoringSettings {
   return {

@@ -12,6 +12,8 @@ export interface Listing {
   readonly objects: readonly StoredObject[];
   /** The text of each small file that says what an archive holds: `backup.info` of base backups, and timeline histories. By key. */
   readonly texts: Readonly<Record<string, string>>;
+  /** When the last transaction ended that an archive's WAL holds, in milliseconds since 1970. By the folder of that WAL. */
+  readonly commits: Readonly<Record<string, number>>;
 }
 
 /** A base backup, from its `backup.info`. */
@@ -40,6 +42,8 @@ export interface Archive {
   readonly segments: ReadonlyMap<string, number>;
   /** The newest timeline, and where each of its ancestors ended. */
   readonly timelines: readonly Timeline[];
+  /** When the last transaction ended that the WAL holds, by the database's clock; undefined where the last segments hold the end of none. */
+  readonly lastCommit: number | undefined;
   /** Bytes of one WAL segment. */
   readonly segmentBytes: number;
 }
@@ -60,7 +64,7 @@ const defaultSegmentBytes = 16 * 1024 ** 2;
  *
  * @param prefix of the keys, without slashes at its ends
  */
-export function archives({ objects, texts }: Listing, prefix: string): Archive[] {
+export function archives({ objects, texts, commits }: Listing, prefix: string): Archive[] {
   const before = prefix === "" ? "" : `${prefix}/`;
   const byServer = new Map<string, StoredObject[]>();
   for (const object of objects) {
@@ -69,11 +73,19 @@ export function archives({ objects, texts }: Listing, prefix: string): Archive[]
     byServer.set(server[0], [...(byServer.get(server[0]) ?? []), object]);
   }
   return [...byServer]
-    .map(([server, held]) => archive(server, `${before}${server}/`, held, texts))
+    .map(([server, held]) => ({
+      ...archive(server, `${before}${server}/`, held, texts),
+      lastCommit: commits[`${before}${server}/wals`],
+    }))
     .sort((one, other) => (one.server < other.server ? -1 : 1));
 }
 
-function archive(server: string, root: string, objects: readonly StoredObject[], texts: Listing["texts"]): Archive {
+function archive(
+  server: string,
+  root: string,
+  objects: readonly StoredObject[],
+  texts: Listing["texts"],
+): Omit<Archive, "lastCommit"> {
   const segments = new Map<string, number>();
   const histories = new Map<number, string>();
   const sizes = new Map<string, number>();
@@ -165,18 +177,25 @@ export interface Reach {
   readonly backup: BaseBackup;
   /** Segments from the backup's first, without a gap. */
   readonly segments: readonly string[];
-  /** When the last of them was stored: no commit in them is later. Milliseconds; undefined where they do not even make the backup consistent. */
+  /**
+   * Every time before this one, and after the backup's end, can be recovered, in milliseconds: PostgreSQL stops at the first transaction that ended later, and
+   * is not content where there is none. undefined where the segments do not even make the backup consistent.
+   */
   readonly until: number | undefined;
   /** The first segment that is not there though later ones are. */
   readonly missing: string | undefined;
 }
 
-/** Follows the WAL from a base backup's beginning, over timelines, to the first gap or the end. */
-export function reach({ segments, timelines: chain, segmentBytes }: Archive, backup: BaseBackup): Reach {
+/**
+ * Follows the WAL from a base backup's beginning, over timelines, to the first gap or the end. What a segment before a gap holds is not known: as much as had
+ * been stored before it lies before its end.
+ */
+export function reach({ segments, timelines: chain, segmentBytes, lastCommit }: Archive, backup: BaseBackup): Reach {
   const on = (number: number) => chain.findLast(({ begins }) => begins <= number)?.id ?? backup.timeline;
   const last = Math.max(-1, ...[...segments.keys()].map((name) => segmentNumber(name, segmentBytes)));
   const consistent = segmentNumber(backup.endWal, segmentBytes);
   const there: string[] = [];
+  let before = backup.end;
   let until = backup.end;
   let missing: string | undefined;
   for (let number = segmentNumber(backup.beginWal, segmentBytes); number <= Math.max(last, consistent); number++) {
@@ -187,15 +206,17 @@ export function reach({ segments, timelines: chain, segmentBytes }: Archive, bac
       break;
     }
     there.push(name);
+    before = until;
     // Several are stored side by side, so that the times need not rise.
     until = Math.max(until, stored);
   }
-  const end = there.at(-1);
-  const usable = end !== undefined && segmentNumber(end, segmentBytes) >= consistent;
-  return { backup, segments: there, until: usable ? until : undefined, missing };
+  const newest = there.at(-1);
+  const usable = newest !== undefined && segmentNumber(newest, segmentBytes) >= consistent;
+  const end = missing === undefined ? Math.max(backup.end, lastCommit ?? until) : before;
+  return { backup, segments: there, until: usable ? end : undefined, missing };
 }
 
-/** From when to when an archive can be recovered, in milliseconds since 1970: all that lies between the two. */
+/** From when to when an archive can be recovered, in milliseconds since 1970: all that lies between the two, the first included, the second not. */
 export interface Window {
   readonly from: number;
   readonly to: number;

@@ -149,12 +149,20 @@ export function answerOf(log: string): Listing {
   const lines = log.trimEnd().split("\n");
   if (lines.pop() !== "end") throw new StoreUnavailable("the list of the bucket broke off");
   const answer = JSON.parse(gunzipSync(Buffer.from(lines.join(""), "base64")).toString("utf8")) as
-    | { readonly objects: readonly [string, number, number][]; readonly texts: Readonly<Record<string, string>> }
+    | {
+        readonly objects: readonly [string, number, number][];
+        readonly texts: Listing["texts"];
+        readonly commits: Readonly<Record<string, number>>;
+      }
     | { readonly error: string; readonly message: string };
   if ("error" in answer)
     throw new StoreUnavailable(`${answer.error}${answer.message === "" ? "" : `: ${answer.message}`}`);
-  const { objects, texts } = answer;
-  return { objects: objects.map(([key, bytes, seconds]) => ({ key, bytes, stored: seconds * 1000 })), texts };
+  const { objects, texts, commits } = answer;
+  return {
+    objects: objects.map(([key, bytes, seconds]) => ({ key, bytes, stored: seconds * 1000 })),
+    texts,
+    commits: Object.fromEntries(Object.entries(commits).map(([folder, seconds]) => [folder, seconds * 1000])),
+  };
 }
 
 /** The keys' prefix of a destinationPath, `s3://<bucket>/<prefix>`. */

@@ -1,12 +1,14 @@
 """Says what lies below an ObjectStore's destinationPath: in the cluster, in the sidecar's image, with its credentials, as the recovery itself would see it.
 
-Prints gzip in base64: {"objects": [[key, bytes, seconds], ...], "texts": {key: text}}, or {"error": code, "message": text}; after it a line "end".
+Prints gzip in base64: {"objects": [[key, bytes, seconds], ...], "texts": {key: text}, "commits": {folder of WAL: seconds}}, or {"error": code, "message": text};
+after it a line "end".
 """
 
 import base64
 import gzip
 import json
 import os
+import struct
 import subprocess
 import tempfile
 from urllib.parse import urlsplit
@@ -20,21 +22,62 @@ endpoint = os.environ["ENDPOINT_URL"]
 bucket = urlsplit(destination).netloc
 prefix = urlsplit(destination).path.strip("/")
 
+# Segments that are searched for the last commit, backwards: a bulk load may fill several without one.
+SEARCHED = 4
 
-def history(key):
-    """A timeline's history, which may be compressed: the tool that knows how is there."""
-    server, name = key[len(prefix) :].strip("/").split("/wals/")
+
+def restored(folder, name):
+    """A file of an archive's WAL, which may be compressed: the tool that knows how is there."""
+    server = folder[len(prefix) :].strip("/").split("/")[0]
     with tempfile.TemporaryDirectory() as directory:
-        file = os.path.join(directory, "history")
+        path = os.path.join(directory, "restored")
         endpoint_option = ["--endpoint-url", endpoint] if endpoint else []
-        wal = name.split(".")[0] + ".history"
         subprocess.run(
-            ["barman-cloud-wal-restore", "--cloud-provider", "aws-s3", *endpoint_option, destination, server, wal, file],
+            ["barman-cloud-wal-restore", "--cloud-provider", "aws-s3", *endpoint_option, destination, server, name, path],
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        with open(file, encoding="utf-8") as text:
-            return text.read()
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def ends_of_transactions(segment):
+    """When the transactions ended that end in a WAL segment, in seconds since 1970 (src/include/access: xlog_internal.h, xlogrecord.h, xact.h)."""
+    page_bytes, header_bytes, transactions = 8192, 24, 1
+    first_is_continued, long_header = 1, 2
+    ends = {0x00, 0x20, 0x30, 0x40}  # COMMIT, ABORT, and both of what was prepared
+    stream, start, expected = bytearray(), 0, None
+    for at in range(0, len(segment), page_bytes):
+        _, info, _, address, remaining = struct.unpack_from("<HHIQI", segment, at)
+        if expected is None:
+            start = (remaining + 7) // 8 * 8 if info & first_is_continued else 0
+        elif address != expected:
+            break  # Nothing was written from here on.
+        expected = address + page_bytes
+        stream += segment[at + (40 if info & long_header else 24) : at + page_bytes]
+    while start + header_bytes <= len(stream):
+        length, _, _, info, manager = struct.unpack_from("<IIQBB", stream, start)
+        if length < header_bytes:
+            break
+        if manager == transactions and info & 0x70 in ends:
+            body = stream[start + header_bytes : start + length]
+            skip = 0
+            while body[skip : skip + 1] in (b"\xfc", b"\xfd"):  # the outer transaction, the origin
+                skip += 5 if body[skip] == 0xFC else 3
+            skip += 2 if body[skip : skip + 1] == b"\xff" else 5
+            if len(body) >= skip + 8:
+                yield struct.unpack_from("<q", body, skip)[0] / 1e6 + 946684800  # from 2000-01-01
+        start += (length + 7) // 8 * 8
+
+
+def last_commit(folder, names):
+    """When the last transaction ended that is archived; None where the last segments have no end of one."""
+    newest = sorted(names, reverse=True)
+    for name in newest[:SEARCHED]:
+        found = max(ends_of_transactions(restored(folder, name)), default=None)
+        if found is not None:
+            return found
+    return None
 
 
 def listing():
@@ -43,7 +86,7 @@ def listing():
         endpoint_url=endpoint or None,
         config=Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3}),
     )
-    objects, texts, newest = [], {}, {}
+    objects, texts, newest, segments = [], {}, {}, {}
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/" if prefix else "")
     for page in pages:
         for found in page.get("Contents", []):
@@ -54,9 +97,13 @@ def listing():
             folder, _, name = key.rpartition("/")
             if folder.endswith("/wals") and ".history" in name:
                 newest[folder] = max(newest.get(folder, ""), key)
-    for key in newest.values():
-        texts[key] = history(key)
-    return {"objects": objects, "texts": texts}
+            above = folder.rpartition("/")[0]
+            if above.endswith("/wals") and len(name.split(".")[0]) == 24 and not {"partial", "backup"} & set(name.split(".")):
+                segments.setdefault(above, []).append(name.split(".")[0])
+    for folder, key in newest.items():
+        texts[key] = restored(folder, key[len(folder) + 1 :].split(".")[0] + ".history").decode()
+    commits = {folder: last_commit(folder, names) for folder, names in segments.items()}
+    return {"objects": objects, "texts": texts, "commits": {folder: at for folder, at in commits.items() if at is not None}}
 
 
 try:

@@ -51,7 +51,7 @@ export const annotations = {
   from: "naytife.com/recovered-from",
   /** Up to when, or to which base backup. */
   target: "naytife.com/recovery-target",
-  /** When the command began, ISO 8601: a repeated command goes on with a Cluster of the same target. */
+  /** When the command began, ISO 8601. */
   begun: "naytife.com/recovery-begun",
 } as const;
 

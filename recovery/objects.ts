@@ -96,6 +96,16 @@ export class Objects {
     await patiently(() => this.kubernetes.custom.createNamespacedCustomObject({ ...this.path(plural), body }));
   }
 
+  /** Adds annotations to an object that has some. */
+  async annotate(plural: Plural, name: string, added: Readonly<Record<string, string>>): Promise<void> {
+    const body = Object.entries(added).map(([key, value]) => ({
+      op: "add",
+      path: `/metadata/annotations/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`,
+      value,
+    }));
+    await patiently(() => this.kubernetes.custom.patchNamespacedCustomObject({ ...this.path(plural), name, body }));
+  }
+
   /** Deletes it, and returns when it was asked to. What hangs on it goes with it. */
   async delete(plural: Plural, name: string): Promise<void> {
     await found(

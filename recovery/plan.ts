@@ -15,7 +15,7 @@ export interface RecoveryPlan {
   readonly backup: BaseBackup;
   /** WAL segments that have to be replayed. With a time the last ones may not be needed. */
   readonly segments: readonly string[];
-  /** No commit that is recovered is later than this, in milliseconds since 1970. */
+  /** Where it ends, in milliseconds since 1970. */
   readonly until: number;
 }
 
@@ -36,10 +36,15 @@ export function stamp(milliseconds: number): string {
   return `${new Date(Math.floor(milliseconds / 1000) * 1000).toISOString().slice(0, 19)}Z`;
 }
 
-/** The windows of an archive in words. Their beginnings are rounded up, so that they can be said as they are printed. */
+/** The windows of an archive in words, narrowed to whole seconds, so that their ends can be said as they are printed. */
 export function windowWords(found: readonly Window[]): string {
   if (found.length === 0) return "nothing";
-  return found.map(({ from, to }) => `${stamp(Math.ceil(from / 1000) * 1000)} to ${stamp(to)}`).join(", and ");
+  return found
+    .map(({ from, to }) => {
+      const [first, last] = [Math.ceil(from / 1000) * 1000, Math.ceil(to / 1000) * 1000 - 1000];
+      return first > last ? `the base backup that ended ${stamp(from)}` : `${stamp(first)} to ${stamp(last)}`;
+    })
+    .join(", and ");
 }
 
 /**
@@ -85,11 +90,11 @@ export function planRecovery(
       };
     case "time": {
       const { milliseconds, text } = target.instant;
-      if (milliseconds > until) {
+      if (milliseconds >= until) {
         return {
           problem:
             missing === undefined
-              ? `${text} is later than the last WAL that was archived. ${window}`
+              ? `${text} is not before the last commit that was archived (--latest has it). ${window}`
               : `WAL segment ${missing} is missing, which is needed for ${text}. ${window}`,
         };
       }

@@ -36,8 +36,8 @@ export interface Prepared {
   /** The former Cluster's, or the stack's where that is lost. */
   readonly spec: LiveSpec;
   readonly database: ApplicationDatabase;
-  /** The former Cluster takes SQL. */
-  readonly living: boolean;
+  /** The former Cluster's instance that takes SQL; undefined where none does. */
+  readonly primary: string | undefined;
 }
 
 /** What the operator allows (internal/webhook/v1/cluster_webhook.go, validateName). */
@@ -60,7 +60,7 @@ export async function prepare(
   await objects.kubernetes.reach();
   problems.push(...(await missingControllers(objects)));
   const former = await objects.cluster(values.clusterName);
-  const living = serves(former);
+  const primary = serves(former) ? former?.status?.currentPrimary : undefined;
   const { storeName, server } = archiveOf(former, settings, request.from);
   const stack = { database: values.databaseName, owner: values.databaseUser, secret: settings.stack.target.secretName };
   const spec = former?.spec ?? specOfStack(values, stack.secret);
@@ -87,7 +87,7 @@ export async function prepare(
     throw refusal(problems, next);
   }
   if (
-    living &&
+    primary !== undefined &&
     server === archiveOf(former, settings, undefined).server &&
     target !== undefined &&
     target.kind !== "backup"
@@ -120,7 +120,7 @@ export async function prepare(
   if (problems.length > 0 || target === undefined || plan === undefined || !("plan" in plan)) {
     throw refusal(problems, next);
   }
-  return { name, server, store, target, plan: plan.plan, spec, database, living };
+  return { name, server, store, target, plan: plan.plan, spec, database, primary };
 }
 
 const next = "Mend this, then run the command again. `npm run recover -- window` says what can be recovered.";

@@ -1,9 +1,11 @@
 import { humanBytes, humanSeconds } from "../migration/engine/events";
 import { stamp, type RecoveryPlan } from "./plan";
 
+const phases = ["starting", "base backup", "replaying", "recovered"] as const;
+
 /** Where a recovery is, read out of the log of the operator's Job: what its sidecar fetches, and what PostgreSQL replays. */
 export interface Progress {
-  readonly phase: "starting" | "base backup" | "replaying" | "recovered";
+  readonly phase: (typeof phases)[number];
   /** Milliseconds, since when it is in this phase. */
   readonly since: number;
   /** barman's name for the base backup that is restored. */
@@ -15,6 +17,8 @@ export interface Progress {
   readonly lastCommit?: string;
   /** The first commit that was not replayed, since it is later than the target. */
   readonly stoppedBefore?: string;
+  /** It stopped as soon as the base backup was consistent. */
+  readonly consistent?: true;
   readonly timeline?: number;
   /** The first segment that the archive did not have when PostgreSQL asked for it. It may just be the end. */
   readonly notFound?: string;
@@ -33,8 +37,9 @@ const keptComplaints = 20;
 /** One line of either container's log, at `now` in milliseconds. */
 export function observe(before: Progress, line: string, now: number): Progress {
   const { message, severity, wal, backup } = read(line);
+  // Two containers are heard, and one may be heard late.
   const enter = (phase: Progress["phase"]): Progress =>
-    before.phase === phase ? before : { ...before, phase, since: now };
+    phases.indexOf(phase) <= phases.indexOf(before.phase) ? before : { ...before, phase, since: now };
   if (message === "Target backup found" && backup !== undefined) return { ...enter("base backup"), backup };
   if (message === "Starting barman-cloud-restore") return enter("base backup");
   if (message === "WAL file not found in the recovery object store" && isSegment(wal)) {
@@ -48,6 +53,7 @@ export function observe(before: Progress, line: string, now: number): Progress {
   if (/^starting (backup recovery|point-in-time recovery|archive recovery)/.test(message)) return enter("replaying");
   const commit = /^last completed transaction was at log time (.+)$/.exec(message)?.[1];
   if (commit !== undefined) return { ...before, lastCommit: commit };
+  if (message === "recovery stopping after reaching consistency") return { ...before, consistent: true };
   const stopped = /^recovery stopping (?:before|after) (?:commit|abort) of transaction \d+, time (.+)$/.exec(
     message,
   )?.[1];
@@ -164,14 +170,22 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
     };
   }
   if (all.includes("recovery ended before configured recovery target was reached")) {
-    const segment = notFound === undefined ? "a WAL segment" : `WAL segment ${notFound}`;
     const until = lastCommit ?? `the end of base backup ${plan.backup.id}`;
+    // PostgreSQL asks for the one behind the last as well, to see that there is none.
+    if (notFound !== undefined && notFound.slice(8) > (plan.segments.at(-1) ?? "").slice(8)) {
+      return {
+        what: `the archive has no commit that is later than the target: it ends with the commit of ${until}`,
+        next: "Recover with --latest.",
+        final: true,
+      };
+    }
+    const segment = notFound === undefined ? "a WAL segment" : `WAL segment ${notFound}`;
     return {
       what: `${segment} is missing in the archive: recovery ended before the target, with the commit of ${until}`,
       next:
         lastCommit === undefined
           ? "Restore the base backup alone with --backup."
-          : `Recover to ${lastCommit}, or earlier, with --at.`,
+          : `Recover to a time before ${lastCommit}, with --at.`,
       final: true,
     };
   }
@@ -194,24 +208,28 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
       final: true,
     };
   }
-  if (
+  const damagedBackup = complaints.find((one) =>
     /tarfile|ReadError|EOFError|zlib|BadGzipFile|CRC|unexpected end of (data|file)|invalid (header|compressed)|lz4|snappy|Can't restore backup|NoSuchKey/i.test(
-      all,
-    )
-  ) {
+      one,
+    ),
+  );
+  if (damagedBackup !== undefined) {
     return {
-      what: `base backup ${plan.backup.id} (${stamp(plan.backup.end)}) is damaged or not whole: ${said}`,
+      what: `base backup ${plan.backup.id} (${stamp(plan.backup.end)}) is damaged or not whole: ${damagedBackup}`,
       next: "Recover from another base backup: --backup, or --at a time before this one's end.",
       final: true,
     };
   }
-  if (/invalid (record|magic|resource)|incorrect (prev-link|resource manager)|unexpected pageaddr/.test(all)) {
+  const damagedSegment = complaints.find((one) =>
+    /invalid (record|magic|resource)|incorrect (prev-link|resource manager)|unexpected pageaddr/.test(one),
+  );
+  if (damagedSegment !== undefined) {
     return {
-      what: `a WAL segment is damaged: ${said}`,
+      what: `a WAL segment is damaged: ${damagedSegment}`,
       next:
         lastCommit === undefined
           ? "Recover from another base backup."
-          : `Recover to ${lastCommit}, or earlier, with --at.`,
+          : `Recover to a time before ${lastCommit}, with --at.`,
       final: true,
     };
   }

@@ -36,7 +36,7 @@ export async function lookAt(server: Kubernetes, database: string): Promise<Cont
       database,
       `SELECT coalesce(json_agg(json_build_object('table', format('%I.%I', n.nspname, c.relname), 'rows',
          (xpath('//rows/text()', query_to_xml(format('SELECT count(*) AS rows FROM %I.%I', n.nspname, c.relname), false, true, '')))[1]::text::bigint
-       ) ORDER BY 1), '[]') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       ) ORDER BY n.nspname, c.relname), '[]') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`,
     ),
   ) as Contents["tables"];
@@ -95,7 +95,7 @@ async function canary(server: Kubernetes): Promise<string | null> {
  * error (cloudnative-pg#10818).
  */
 export function endedWhereAsked(target: Target, plan: RecoveryPlan, progress: Progress): Check[] {
-  const { lastCommit, stoppedBefore, segment } = progress;
+  const { lastCommit, stoppedBefore, segment, consistent } = progress;
   const commit = lastCommit === undefined ? undefined : targetTime(lastCommit, "UTC");
   const at = commit !== undefined && "instant" in commit ? commit.instant : undefined;
   switch (target.kind) {
@@ -129,7 +129,16 @@ export function endedWhereAsked(target: Target, plan: RecoveryPlan, progress: Pr
       ];
     }
     case "backup":
-      return [];
+      return [
+        {
+          check: "the base backup alone was recovered",
+          passed: consistent === true,
+          detail:
+            consistent === true
+              ? `it stopped where ${plan.backup.id} is consistent`
+              : "PostgreSQL did not say that it stopped there",
+        },
+      ];
   }
 }
 

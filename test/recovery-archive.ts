@@ -12,6 +12,7 @@ export function at(minutes: number): number {
 export class Bucket {
   private readonly objects: { key: string; bytes: number; stored: number }[] = [];
   private readonly texts: Record<string, string> = {};
+  private readonly commits: Record<string, number> = {};
 
   constructor(private readonly prefix = "local") {}
 
@@ -56,8 +57,14 @@ export class Bucket {
     return this;
   }
 
+  /** The last transaction in an archive ended at this minute. */
+  lastCommit(server: string, minute: number): this {
+    this.commits[`${this.prefix}/${server}/wals`] = at(minute);
+    return this;
+  }
+
   listing(): Listing {
-    return { objects: this.objects, texts: this.texts };
+    return { objects: this.objects, texts: this.texts, commits: this.commits };
   }
 }
 

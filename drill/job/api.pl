@@ -11,7 +11,7 @@
 use strict;
 use warnings;
 use IO::Handle;
-use IPC::Open2 qw(open2);
+use IPC::Open3 qw(open3);
 use JSON::PP ();
 
 my ($method, $path, $list, @pointers) = @ARGV;
@@ -32,7 +32,9 @@ my @head = ("$method $path HTTP/1.0", "Host: $address", 'Accept: application/jso
 push @head, 'Content-Type: application/apply-patch+yaml', 'Content-Length: ' . length $body if $body ne '';
 
 my @verify = $host =~ /^[\d.]+$|:/ ? ('-verify_ip', $host, '-noservername') : ('-verify_hostname', $host);
-my $process = open2(my $answer, my $question, qw(openssl s_client -quiet -verify_quiet -verify_return_error -CAfile), "$account/ca.crt", @verify, '-connect', $address);
+# What it says is of interest only where no answer comes.
+open my $said, '+>', undef or refuse(1, "no temporary file: $!");
+my $process = open3(my $question, my $answer, '>&' . fileno $said, qw(openssl s_client -quiet -verify_quiet -verify_return_error -CAfile), "$account/ca.crt", @verify, '-connect', $address);
 binmode $_ for $answer, $question;
 print {$question} join("\r\n", @head), "\r\n\r\n", $body;
 # It stays open: its end would end the connection.
@@ -41,7 +43,7 @@ $question->flush;
 my $read = '';
 while ($read !~ /\r\n\r\n/ && sysread $answer, $read, 65536, length $read) { }
 my ($headers, $text) = split /\r\n\r\n/, $read, 2;
-my ($code) = ($headers // '') =~ m{^HTTP/1\.\d (\d+)} or refuse(1, "the API server does not answer at $address");
+my ($code) = ($headers // '') =~ m{^HTTP/1\.\d (\d+)} or refuse(1, "the API server does not answer at $address: " . last_line($said));
 my ($length) = $headers =~ /^Content-Length: (\d+)/mi;
 my $fine = $code =~ /^2/;
 my $streams = $fine && !defined $list;
@@ -68,6 +70,13 @@ kill 'TERM', $process;
 waitpid $process, 0;
 
 sub refuse { my ($status, $why) = @_; print STDERR "$why\n"; exit $status; }
+
+sub last_line {
+    my ($file) = @_;
+    seek $file, 0, 0;
+    my @lines = <$file>;
+    return ($lines[-1] // 'it closed the connection') =~ s/\s+$//r;
+}
 
 sub contents {
     my ($name) = @_;

@@ -28,7 +28,7 @@ check() {
   if ((${#found[@]} > 0)); then fail "$(printf '%s; ' "${found[@]}" | sed 's/; $//')" "$next"; fi
   CHECKED_TOLD=$(sql primary -v drill="$DRILL" <<'SQL'
 SELECT format('%s tables, %s rows equal, files of %s tables and %s indexes sound', count(*) FILTER (WHERE kind NOT LIKE 'amcheck %'), coalesce(sum((value ->> 'rows')::bigint) FILTER (WHERE kind NOT LIKE 'amcheck %'), 0),
-    count(*) FILTER (WHERE kind = 'amcheck of a table'), count(*) FILTER (WHERE kind = 'amcheck of an index')) FROM fact WHERE drill = :'drill' AND side = 'restored';
+    count(*) FILTER (WHERE kind = 'amcheck of a table'), count(*) FILTER (WHERE kind = 'amcheck of an index')) FROM fact AS f WHERE drill = :'drill' AND side = 'restored' AND NOT EXISTS (SELECT FROM fact AS u WHERE u.drill = f.drill AND u.kind = 'unlogged' AND u.name = f.name);
 SQL
   )
 }

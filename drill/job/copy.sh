@@ -7,10 +7,11 @@ CORE="/api/v1/namespaces/$NAMESPACE"
 
 # alone: no other drill runs. Two of them would share the throw-away Cluster.
 alone() {
-  local name state others=
+  local pods name state others=
+  pods=$(api GET "$CORE/pods?labelSelector=naytife.com/drill%3Drun" /items /metadata/name /status/phase)
   while IFS=$'\t' read -r name state; do
     if [[ $name != "$POD" && $state != Succeeded && $state != Failed ]]; then others+=" $name"; fi
-  done < <(api GET "$CORE/pods?labelSelector=naytife.com/drill%3Drun" /items /metadata/name /status/phase)
+  done <<<"$pods"
   [[ -z $others ]] || fail "another drill is under way:$others" "Wait for it: kubectl -n $NAMESPACE logs -f ${others##* }"
 }
 
@@ -31,10 +32,10 @@ sweep() {
   remove_copy
   while :; do
     left=$(
-      api GET "$CORE/pods?labelSelector=cnpg.io/cluster%3D$COPY" /items /metadata/name
-      api GET "$CORE/persistentvolumeclaims?labelSelector=cnpg.io/cluster%3D$COPY" /items /metadata/name
-      api GET "$CLUSTERS/$COPY" "" /metadata/name 2>/dev/null || [[ $? == 4 ]]
-    )
+      api GET "$CORE/pods?labelSelector=cnpg.io/cluster%3D$COPY" /items /metadata/name &&
+        api GET "$CORE/persistentvolumeclaims?labelSelector=cnpg.io/cluster%3D$COPY" /items /metadata/name &&
+        { api GET "$CLUSTERS/$COPY" "" /metadata/name 2>/dev/null || [[ $? == 4 ]]; }
+    ) || left="the API server does not say"
     [[ -n $left ]] || return 0
     in_time "what an earlier drill left did not go (${left//$'\n'/, })"
     sleep 1
@@ -43,25 +44,25 @@ sweep() {
 
 # find_backup: the base backup that the recovery will begin with: the last that is complete.
 find_backup() {
-  local name id stopped
-  BACKUP_TOLD=
-  while IFS=$'\t' read -r name id stopped; do BACKUP_TOLD="base backup $name of $stopped" BACKUP=$(printf '{"name":"%s","id":"%s","stopped":"%s"}' "$name" "$id" "$stopped"); done < <(
-    api GET "/apis/postgresql.cnpg.io/v1/namespaces/$NAMESPACE/backups" /items /spec/cluster/name /status/phase /metadata/name /status/backupId /status/stoppedAt |
-      awk -F '\t' -v OFS='\t' -v cluster="$CLUSTER" '$1 == cluster && $2 == "completed" { print $5, $3, $4 }' | sort | awk -F '\t' -v OFS='\t' '{ print $2, $3, $1 }'
-  )
-  [[ -n $BACKUP_TOLD ]] || fail "there is no complete base backup of $CLUSTER" "kubectl -n $NAMESPACE get backups.postgresql.cnpg.io says what became of those that were begun. The ScheduledBackup makes one a day."
+  local backups name id stopped
+  backups=$(api GET "/apis/postgresql.cnpg.io/v1/namespaces/$NAMESPACE/backups" /items /status/stoppedAt /metadata/name /status/backupId /spec/cluster/name /status/phase)
+  IFS=$'\t' read -r stopped name id _ < <(awk -F '\t' -v cluster="$CLUSTER" '$4 == cluster && $5 == "completed"' <<<"$backups" | sort | tail -n 1) ||
+    fail "there is no complete base backup of $CLUSTER" "kubectl -n $NAMESPACE get backups.postgresql.cnpg.io says what became of those that were begun. The ScheduledBackup makes one a day."
+  BACKUP=$(printf '{"name":"%s","id":"%s","stopped":"%s"}' "$name" "$id" "$stopped")
+  BACKUP_TOLD="base backup $name of $stopped"
 }
 
 # restore: makes the throw-away Cluster and waits until it answers a query through its Service, which is what an application would wait for.
 restore() {
-  local began phase pod state tried=0 said='' follower='' followed='' reason fields
+  local began phase pod state tried=0 said='' container followers=() followed='' reason fields
   remember measured backup "$BACKUP"
   began=$(date +%s%N)
   sed -e "s|@position@|$TARGET_POSITION|" -e "s|@pod@|$POD|" -e "s|@uid@|$POD_UID|" "$SCRIPTS/copy.json" | api PATCH "$CLUSTERS/$COPY" "" /metadata/uid >/dev/null
   until sql copy -c "SELECT 1 WHERE NOT pg_is_in_recovery()" 2>"$WORK/copy" | grep -q 1; do
     in_time "the throw-away Cluster did not answer (${said:-it has not begun}; $(tail -n 1 "$WORK/copy"))"
     phase=$(api GET "$CLUSTERS/$COPY" "" /status/phase) || phase=$said
-    if [[ $phase != "$said" ]]; then
+    # The operator has not looked at it yet.
+    if [[ $phase != "$said" && $phase != - ]]; then
       said=$phase
       note "$COPY: $phase"
     fi
@@ -70,23 +71,31 @@ restore() {
       [[ -n $pod && $state != Pending && " $followed " != *" $pod "* ]] || continue
       followed+=" $pod"
       tried=$((tried + 1))
-      if [[ -n $follower ]]; then kill "$follower" 2>/dev/null || true; fi
-      perl "$SCRIPTS/api.pl" GET "$CORE/pods/$pod/log?follow=true&container=full-recovery" >"$WORK/recovery.log" 2>/dev/null &
-      follower=$!
+      stop_following
+      # The server's log, and that of barman, which fetches.
+      for container in full-recovery plugin-barman-cloud; do
+        perl "$SCRIPTS/api.pl" GET "$CORE/pods/$pod/log?follow=true&container=$container" >"$WORK/$container.log" 2>/dev/null &
+        followers+=($!)
+      done
     done <<<"$fields"
     # The operator tries for ever.
     if ((tried > 2)); then
       sleep 2
-      reason=$(perl "$SCRIPTS/recovery-log.pl" reason <"$WORK/recovery.log")
+      reason=$(perl "$SCRIPTS/recovery-log.pl" reason <"$WORK/full-recovery.log")
       fail "the recovery fails again and again${reason:+: $reason}" "A recovery in earnest would fail as well. docs/recovery.md says how to find out which backup and WAL is whole."
     fi
     sleep 0.5
   done
   RTO=$(seconds_since "$began")
-  if [[ -n $follower ]]; then
-    kill "$follower" 2>/dev/null || true
-    wait "$follower" 2>/dev/null || true
-  fi
+  stop_following
   remember measured rtoSeconds "$RTO"
-  remember measured restore "$(perl "$SCRIPTS/recovery-log.pl" times < <(cat "$WORK/recovery.log" 2>/dev/null))"
+  remember measured restore "$(perl "$SCRIPTS/recovery-log.pl" times < <(cat "$WORK/full-recovery.log" "$WORK/plugin-barman-cloud.log" 2>/dev/null))"
+}
+
+# stop_following: the logs of the recovery that restore followed.
+stop_following() {
+  ((${#followers[@]} > 0)) || return 0
+  kill "${followers[@]}" 2>/dev/null || true
+  wait "${followers[@]}" 2>/dev/null || true
+  followers=()
 }

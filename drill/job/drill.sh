@@ -72,16 +72,16 @@ on_exit() {
   exit "$status"
 }
 trap on_exit EXIT
-trap 'fail "the drill was ended from outside in phase $PHASE (its pod was asked to stop)" "Run \`npm run drill\` again."' INT TERM
+trap 'fail "the drill was ended from outside in phase $PHASE, $(($(date +%s) - STARTED)) s after its beginning" "Its time was over ($((TIME_LIMIT / 60)) min, drillDeadlineMinutes), or its node was drained, or somebody deleted it. Run \`npm run drill\` again."' INT TERM
 
 open_services
 begin prepare
 alone
 ALONE=yes
 reach_primary
+sql primary -v drill="$DRILL" -v time_limit="$TIME_LIMIT" -f "$SCRIPTS/begin.sql"
 sweep
 find_backup
-sql primary -v drill="$DRILL" -f "$SCRIPTS/begin.sql"
 finish "$BACKUP_TOLD"
 
 begin record

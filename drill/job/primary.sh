@@ -74,7 +74,7 @@ record() {
   [[ $UNDER_WAY == - ]] || exact="while transactions were under way"
   [[ $QUIET == t ]] || exact="while the WAL was written without a pause"
   remember measured target "$(printf '{"position":"%s","recorded":%s}' "$TARGET_POSITION" "$(json_string "$exact")")"
-  RECORDED_TOLD=$(sql primary -v drill="$DRILL" <<<"SELECT format('%s tables, %s rows', count(*), coalesce(sum((value ->> 'rows')::bigint), 0)) FROM fact WHERE drill = :'drill' AND side = 'primary' AND kind <> 'unlogged';")
+  RECORDED_TOLD=$(sql primary -v drill="$DRILL" <<<"SELECT format('%s tables, %s rows', count(*), coalesce(sum((value ->> 'rows')::bigint), 0)) FROM fact AS f WHERE drill = :'drill' AND side = 'primary' AND NOT EXISTS (SELECT FROM fact AS u WHERE u.drill = f.drill AND u.kind = 'unlogged' AND u.name = f.name);")
   RECORDED_TOLD+=" at WAL position $TARGET_POSITION, $exact"
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# Reads the log of a recovery (one JSON object a line, as the operator's instance manager writes it) from standard input.
+# Reads the log of one attempt to recover (one JSON object a line, as the operator's instance manager writes it, and the plugin beside it) from standard input.
 #   recovery-log.pl times    what took how long, as one JSON object; null what the log does not tell
 #   recovery-log.pl reason   the last error in it; nothing if there is none
 use strict;
@@ -8,17 +8,18 @@ use JSON::PP ();
 use Time::Local qw(timegm);
 
 my ($asked) = @ARGV;
-my ($first, $server, $redo, $end, $from, $to, $reason);
+my ($begun, $fetched, $server, $end, $from, $to, $reason);
 my $segments = 0;
 while (my $line = <STDIN>) {
     my $entry = eval { JSON::PP::decode_json($line) } or next;
     my $at = seconds($entry->{ts} // '') // next;
     my $record = ref $entry->{record} eq 'HASH' ? $entry->{record} : {};
     my $message = $record->{message} // $entry->{msg} // '';
-    # A recovery that is tried again begins anew.
-    ($server, $redo, $end, $from, $to, $segments, $first) = (undef, undef, undef, undef, undef, 0, $at) if !defined $first || $message =~ /^Recovering from external cluster|^Restore through plugin detected/;
+    # The plugin's.
+    $begun = $at if $message eq 'Starting barman-cloud-restore';
+    $fetched = $at if $message eq 'Restore completed';
     $server //= $at if $message =~ /^(database system was interrupted|starting (point-in-time|backup|archive) recovery)/;
-    ($redo, $from) = ($at, $1) if $message =~ m{^redo starts at ([0-9A-F]+/[0-9A-F]+)};
+    $from = $1 if $message =~ m{^redo starts at ([0-9A-F]+/[0-9A-F]+)};
     ($end, $to) = ($at, $1) if $message =~ m{^redo done at ([0-9A-F]+/[0-9A-F]+)};
     $segments++ if $message =~ /^restored log file "[0-9A-F]{24}"/;
     $reason = $message . (defined $entry->{error} ? ": $entry->{error}" : '') if ($record->{error_severity} // '') =~ /^(FATAL|PANIC)$/ || ($entry->{level} // '') eq 'error';
@@ -27,7 +28,7 @@ if ($asked eq 'reason') {
     print $reason =~ s/\s+/ /gr, "\n" if defined $reason;
 } else {
     print JSON::PP->new->canonical->encode({
-        fetchSeconds => between($first, $server), replaySeconds => between($server, $end),
+        fetchSeconds => between($begun, $fetched), replaySeconds => between($server, $end),
         walBytes => defined $from && defined $to ? position($to) - position($from) : undef, walSegments => $segments,
     }), "\n";
 }

@@ -23,10 +23,10 @@ SELECT jsonb_build_object(
     'restore', m -> 'restore' || jsonb_build_object('databaseBytes', m -> 'databaseBytes', 'fixedSeconds', round(fixed, 3), 'bytesPerSecond', round(bytes / nullif(fetched, 0)), 'largestDatabaseBytes', largest),
     'backup', m -> 'backup',
     'target', m -> 'target',
-    'compared', (SELECT jsonb_build_object(
+    'compared', CASE WHEN EXISTS (SELECT FROM fact WHERE drill = :'drill' AND side = 'restored') THEN (SELECT jsonb_build_object(
         'tables', count(*) FILTER (WHERE NOT unlogged), 'rows', coalesce(sum((value ->> 'rows')::bigint) FILTER (WHERE NOT unlogged), 0),
         'countedOnly', coalesce(jsonb_agg(name ORDER BY name) FILTER (WHERE NOT unlogged AND value ->> 'hash' IS NULL), '[]'),
-        'unlogged', coalesce(jsonb_agg(name ORDER BY name) FILTER (WHERE unlogged), '[]')) FROM tables),
+        'unlogged', coalesce(jsonb_agg(name ORDER BY name) FILTER (WHERE unlogged), '[]')) FROM tables) END,
     'amcheck', (SELECT jsonb_build_object('tables', count(*) FILTER (WHERE kind = 'amcheck of a table'), 'indexes', count(*) FILTER (WHERE kind = 'amcheck of an index'), 'damaged', count(*) FILTER (WHERE value <> 'null'))
                   FROM fact WHERE drill = :'drill' AND kind LIKE 'amcheck %'),
     'phases', (SELECT coalesce(jsonb_agg(value ORDER BY name), '[]') FROM fact WHERE drill = :'drill' AND side = 'drill' AND kind = 'phase'),

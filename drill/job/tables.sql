@@ -2,6 +2,8 @@
 CREATE TABLE IF NOT EXISTS drill (
   id text PRIMARY KEY,
   started timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- Kubernetes ends it then at the latest: one that has not said how it ended was killed.
+  ends_by timestamptz NOT NULL,
   finished timestamptz,
   passed boolean,
   reason text,

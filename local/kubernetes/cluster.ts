@@ -9,14 +9,16 @@ import { tools, type ToolName } from "../toolchain/toolchain";
 import { addons } from "./addons";
 import { removeCgroup } from "./cgroups";
 import { nodeFiles, nodeTools } from "./components";
-import { imagesOrigin, prepareImages, provideImages, type ImagesFrom } from "./images/images";
+import { imagesOrigin, prepareImages, provideImages, type ImagesFrom, type NodeContainerd } from "./images/images";
 import {
   backupPluginImage,
   backupSidecarImage,
   legacyImage,
   pgbouncerImage,
   postgresImage,
+  recipes,
   storeImage,
+  type ImageRecipe,
 } from "./images/recipes";
 import { imageStore, seedFromStore } from "./images/store";
 import { chooseSubnet, connect, disconnect, networksInUse } from "./network";
@@ -78,7 +80,13 @@ function locked<Result>(name: string, work: () => Promise<Result>): Promise<Resu
 }
 
 async function readJson<Content>(path: string): Promise<Content | undefined> {
-  return existsSync(path) ? (JSON.parse(await readFile(path, "utf8")) as Content) : undefined;
+  try {
+    return JSON.parse(await readFile(path, "utf8")) as Content;
+  } catch (error) {
+    // Of another cluster it may have gone since it was seen.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 /** What is recorded of a cluster; undefined where there is none. */
@@ -125,6 +133,20 @@ async function clusterNames(): Promise<string[]> {
   return existsSync(directory) ? readdir(directory) : [];
 }
 
+/** Decides about a new cluster and records it, one at a time: two that are made at once must not take the same subnet. */
+async function newPlan(name: string, nodes: number, subnet: string | undefined): Promise<ClusterPlan> {
+  const waiting = () => {
+    step(`cluster ${name}: another one takes its subnet; waiting`);
+  };
+  return withLock("/run/lock/naytife-postgres.subnets", waiting, async () => {
+    const plan = { name, nodes, subnet: chooseSubnet(await takenNetworks(), subnet) };
+    const files = clusterFiles(name);
+    await mkdir(files.directory, { recursive: true, mode: 0o700 });
+    await writeWhole(files.plan, `${JSON.stringify(plan)}\n`);
+    return plan;
+  });
+}
+
 type Kubectl = (...args: string[]) => Promise<string>;
 
 function kubectlFor(program: string, plan: ClusterPlan): Kubectl {
@@ -146,7 +168,7 @@ async function runningResult(plan: ClusterPlan): Promise<EmbeddedCluster | undef
   if ((await inits(plan)).size !== plan.nodes) return undefined;
   const { kubectl } = await tools(["kubectl"]);
   try {
-    const nodes = await kubectlFor(kubectl, plan)("get", "nodes", "--request-timeout=2s", "--output=json");
+    const nodes = await kubectlFor(kubectl, plan)("get", "nodes", "--request-timeout=10s", "--output=json");
     return readyNodes(nodes) === plan.nodes ? result : undefined;
   } catch {
     return undefined;
@@ -229,16 +251,31 @@ async function untilNodesReady(plan: ClusterPlan, kubectl: Kubectl): Promise<voi
   });
 }
 
-async function bringUp(plan: ClusterPlan, origin: ImagesFrom): Promise<EmbeddedCluster> {
-  const files = clusterFiles(plan.name);
-  const { kubectl: program, ctr } = await tools(["kubectl", ...nodeTools]);
-  const archives = await prepareImages(origin);
+/** The running nodes' containerds. */
+async function containerds(plan: ClusterPlan, ctr: string): Promise<NodeContainerd[]> {
+  const running = await inits(plan);
+  return nodePlans(plan).map((node) => ({
+    node: node.name,
+    socket: `/proc/${running.get(node.index) ?? 0}/root/run/containerd/containerd.sock`,
+    ctr,
+  }));
+}
+
+/** All that is made outside of clusters, and is the same for each. */
+async function prepare(origin: ImagesFrom) {
+  const { kubectl, ctr } = await tools(["kubectl", ...nodeTools]);
+  const needed = recipes(architecture());
+  const archives = await prepareImages(needed, origin);
   const store = origin === "assembled" ? await imageStore(archives) : undefined;
   const manifests = { operatorManifest: await operatorManifest(), backupPluginManifest: await backupPluginManifest() };
-  const extras = await addons();
+  return { needed, origin, program: kubectl, ctr, archives, store, manifests, extras: await addons() };
+}
 
-  await mkdir(files.directory, { recursive: true, mode: 0o700 });
-  await writeWhole(files.plan, `${JSON.stringify(plan)}\n`);
+async function bringUp(
+  plan: ClusterPlan,
+  { needed, origin, program, ctr, archives, store, manifests, extras }: Awaited<ReturnType<typeof prepare>>,
+): Promise<EmbeddedCluster> {
+  const files = clusterFiles(plan.name);
   await rm(files.result, { force: true });
   await issueAll(plan);
   step(`cluster ${plan.name}: starting ${plan.nodes === 1 ? "1 node" : `${plan.nodes} nodes`} at ${plan.subnet}.0/24`);
@@ -256,16 +293,11 @@ async function bringUp(plan: ClusterPlan, origin: ImagesFrom): Promise<EmbeddedC
     ["--kubeconfig", files.kubeconfig, "apply", "--server-side", "--force-conflicts", "--filename=-"],
     { input: extras },
   );
-  const running = await inits(plan);
-  const nodes = nodePlans(plan).map((node) => ({
-    node: node.name,
-    socket: `/proc/${running.get(node.index) ?? 0}/root/run/containerd/containerd.sock`,
-    ctr,
-  }));
+  const nodes = await containerds(plan, ctr);
   await until(plan, '"containerd listens on each node"', 30, () =>
     Promise.resolve(nodes.every(({ socket }) => existsSync(socket))),
   );
-  await provideImages(origin, archives, nodes);
+  await provideImages(needed, origin, archives, nodes);
   await untilNodesReady(plan, kubectl);
   step(`cluster ${plan.name}: nodes Ready`);
   for (const deployment of ["kube-system/coredns", "local-path-storage/local-path-provisioner"]) {
@@ -309,11 +341,25 @@ export async function up(options: UpOptions): Promise<EmbeddedCluster> {
     }
     const nodes = existing?.nodes ?? options.nodes ?? 1;
     await requireResources(nodes);
-    const origin = await imagesOrigin();
+    const origin = await imagesOrigin(recipes(architecture()));
     await requirePackages(origin);
-    // Only now are the programs there that say which networks are taken.
-    const plan = existing ?? { name, nodes, subnet: chooseSubnet(await takenNetworks(), options.subnet) };
-    return bringUp(plan, origin);
+    // Only now are the programs there that say which networks are taken: one that is asked for in vain is refused before anything is made.
+    if (existing === undefined) chooseSubnet(await takenNetworks(), options.subnet);
+    const prepared = await prepare(origin);
+    return bringUp(existing ?? (await newPlan(name, nodes, options.subnet)), prepared);
+  });
+}
+
+/** Gives the nodes of a running cluster further images, from where its own would come. */
+export async function addImages(options: ClusterOptions, further: readonly ImageRecipe[]): Promise<void> {
+  requireRoot();
+  const plan = await requirePlan(options.name ?? defaultName);
+  const origin = await imagesOrigin(further);
+  await requirePackages(origin);
+  const archives = await prepareImages(further, origin);
+  await locked(plan.name, async () => {
+    const { ctr } = await tools(["ctr"]);
+    await provideImages(further, origin, archives, await containerds(plan, ctr));
   });
 }
 

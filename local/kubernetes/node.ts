@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, open, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -97,9 +98,9 @@ export async function killNode(node: NodePlan): Promise<void> {
   }
 }
 
-/** Replaces a file as a whole. */
+/** Replaces a file as a whole, whoever else does the same at the time. */
 export async function writeWhole(path: string, content: string): Promise<void> {
-  const unfinished = `${path}.unfinished`;
+  const unfinished = `${path}.${randomUUID()}.unfinished`;
   await writeFile(unfinished, content);
   await rename(unfinished, path);
 }

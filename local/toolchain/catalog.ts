@@ -34,6 +34,13 @@ const kubernetes = (program: string): Program => ({
   versionArguments: program === "kubectl" ? ["version", "--client"] : ["--version"],
 });
 
+const prometheusOperator = (program: string): Program => ({
+  group: "prometheus-operator",
+  module: "github.com/prometheus-operator/prometheus-operator",
+  package: `github.com/prometheus-operator/prometheus-operator/cmd/${program}`,
+  variables: (version) => ({ "github.com/prometheus/common/version.Version": version.replace(/^v/, "") }),
+});
+
 const containerd = (program: string, versionArgument: string): Program => ({
   group: "containerd",
   module: "github.com/containerd/containerd/v2",
@@ -98,6 +105,8 @@ export const catalog = {
     package: "github.com/versity/versitygw/cmd/versitygw",
     variables: (version) => ({ "main.Version": version }),
   },
+  "prometheus-operator": prometheusOperator("operator"),
+  "prometheus-config-reloader": prometheusOperator("prometheus-config-reloader"),
 } satisfies Record<string, Program>;
 
 export type ToolName = keyof typeof catalog;
@@ -109,6 +118,10 @@ export const manifestModules = {
   "cloudnative-pg": { group: "cloudnative-pg", module: "github.com/cloudnative-pg/cloudnative-pg" },
   "local-path-provisioner": { group: "local-path-provisioner", module: "github.com/rancher/local-path-provisioner" },
   "plugin-barman-cloud": { group: "plugin-barman-cloud", module: "github.com/cloudnative-pg/plugin-barman-cloud" },
+  "prometheus-operator": {
+    group: "prometheus-operator",
+    module: "github.com/prometheus-operator/prometheus-operator",
+  },
 } as const;
 
 export type ManifestModule = keyof typeof manifestModules;

@@ -3,7 +3,7 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 
 const gibibyte = 1024 ** 3;
-/** Bytes: a single program takes up to 3 GiB with its sources and Go's cache, a cold build of all fifteen about 9 GiB. */
+/** Bytes: a single program takes up to 3 GiB with its sources and Go's cache, a cold build of the embedded cluster's fifteen about 9 GiB. */
 const spaceForOne = 3 * gibibyte;
 const spaceForEachFurther = gibibyte / 2;
 

@@ -124,14 +124,13 @@ export async function keepSource(kubernetes: Kubernetes, settings: Settings): Pr
   await patiently(() => kubernetes.core.createNamespacedService({ namespace, body }));
 }
 
-/** From here on clients of the pooler wait, and who comes by the old host name is one of them. Does nothing where it is so. */
-export async function holdClients(kubernetes: Kubernetes, settings: Settings): Promise<void> {
+/** From here on clients of the pooler wait. Does nothing where it is so. */
+export async function pauseClients(kubernetes: Kubernetes, settings: Settings): Promise<void> {
   await kubernetes.pausePooler(names.pooler, true);
   // Its pods hear of it by themselves and tell nobody that they have. Who comes too early is refused by a closed database, or still served by the open one.
   await sleep(pause);
   const ready = ({ status }: V1Pod) => status?.conditions?.some((is) => is.type === "Ready" && is.status === "True");
   await eventually("the pooler has no pod that is ready", kubernetes, settings, (pods) => pods.some(ready));
-  await turnTo("target", kubernetes, settings);
 }
 
 /** The old host name leads to that side from here on. Clients that wait go on, or are dropped where it is the source. Does nothing where it is so. */
@@ -149,7 +148,8 @@ export async function forgetSource({ core }: Kubernetes, settings: Settings): Pr
   await found(patiently(() => core.deleteNamespacedService({ name: objectNames(settings).source, namespace })));
 }
 
-async function turnTo(side: Side, kubernetes: Kubernetes, settings: Settings): Promise<void> {
+/** Who comes to the old host name from here on comes to that side. Does nothing where it is so. */
+export async function turnTo(side: Side, kubernetes: Kubernetes, settings: Settings): Promise<void> {
   const { namespace } = settings;
   const name = serviceName(settings);
   const kept = await keptOne(kubernetes, settings);

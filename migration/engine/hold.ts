@@ -1,4 +1,4 @@
-import { forgetSource, holdClients, keepSource, lead, readAlias, serviceName } from "./alias";
+import { forgetSource, keepSource, lead, pauseClients, readAlias, serviceName, turnTo } from "./alias";
 import type { MigrationEvent } from "./events";
 import type { Kubernetes } from "./kubernetes";
 import type { Mode } from "./manifests";
@@ -78,9 +78,12 @@ export class Hold {
         await this.asked("true", "clients = NULL");
       });
     }, alias.holdSeconds * 1000);
-    await holdClients(this.kubernetes, this.settings);
+    await pauseClients(this.kubernetes, this.settings);
+    // Answered before the name is turned: who comes by it waits from then on, and the Job tries it by itself.
+    const wanted = (await this.asked("clients IS NOT NULL", "clients = 'held'")) !== "";
+    if (wanted) await turnTo("target", this.kubernetes, this.settings);
     // The Job may have given up meanwhile.
-    if ((await this.asked("clients IS NOT NULL", "clients = 'held'")) === "") {
+    if (!wanted || (await this.asked("clients IS NOT NULL")) === "") {
       await this.let(mode === "rollback" ? "target" : "source");
     }
   }

@@ -368,7 +368,7 @@ function collector(): { stream: Writable; text: () => string } {
 }
 
 /** What is asked, or an error after so many milliseconds. */
-async function within<T>(limit: number, request: Promise<T>): Promise<T> {
+export async function within<T>(limit: number, request: Promise<T>): Promise<T> {
   const late = new AbortController();
   const timer = sleep(limit, undefined, { signal: late.signal }).then(() => {
     throw new Error(`no answer within ${limit / 1000} s`);
@@ -382,7 +382,7 @@ async function within<T>(limit: number, request: Promise<T>): Promise<T> {
 }
 
 /** The API server's own words for a refusal. */
-function refusal({ code, body }: ApiException<unknown>): string {
+export function refusal({ code, body }: ApiException<unknown>): string {
   const words = /"message":"((?:[^"\\]|\\.)*)"/.exec(typeof body === "string" ? body : JSON.stringify(body))?.[1];
   return `HTTP ${code}${words === undefined ? "" : `, ${words.replaceAll('\\"', '"')}`}`;
 }

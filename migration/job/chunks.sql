@@ -13,10 +13,9 @@ WITH relation AS (
          -- Reading a range of pages alone takes PostgreSQL 14 and pages.
          current_setting('server_version_num')::int >= 140000 AND x.oid IS NULL AND a.amhandler = 'heap_tableam_handler'::regproc AS divisible,
          -- A value's binary form costs half of what its text does, on both sides. Of these types it is the same in all versions, and holds no OID; an enum's is its label.
-         -- The names must stand in one line of psql's.
-         NOT EXISTS (SELECT FROM pg_attribute t JOIN pg_type y ON y.oid = t.atttypid
-                      WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped
-                        AND (t.attname ~ '[[:cntrl:]]' OR NOT (y.typtype = 'e' OR CASE WHEN y.typcategory = 'A' THEN y.typelem ELSE y.oid END = ANY ('{bool,bytea,int2,int4,int8,float4,float8,numeric,text,varchar,bpchar,date,time,timestamp,timestamptz,uuid,json,jsonb}'::regtype[]))))
+         -- The names must stand in one line of psql's. Without a column there is nothing that could have one.
+         (SELECT bool_and(t.attname !~ '[[:cntrl:]]' AND (y.typtype = 'e' OR CASE WHEN y.typcategory = 'A' THEN y.typelem ELSE y.oid END = ANY ('{bool,bytea,int2,int4,int8,float4,float8,numeric,text,varchar,bpchar,date,time,timestamp,timestamptz,uuid,json,jsonb}'::regtype[])))
+            FROM pg_attribute t JOIN pg_type y ON y.oid = t.atttypid WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = '') IS TRUE
            AND c.oid::regclass::text !~ '[[:cntrl:]]' AS plain,
          -- A hash partition's rows go in by the topmost table that is partitioned so: an enum's hash follows its OIDs, so they lie in other leaves on the target.
          coalesce((SELECT h.partrelid FROM pg_partition_ancestors(c.oid) WITH ORDINALITY AS ancestor (oid, place) JOIN pg_partitioned_table h ON h.partrelid = ancestor.oid AND h.partstrat = 'h'

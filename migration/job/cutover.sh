@@ -74,11 +74,9 @@ SQL
 
 # close_target: nobody but superusers can connect to the target's database from now on; reopen_target undoes it.
 close_target() {
-  local limit
   # Remembered once: a run that was killed may have closed it already.
-  limit=$(sql target_admin -v d="$TARGET_DATABASE" <<<"SELECT datconnlimit FROM pg_database WHERE datname = :'d';")
-  if [[ -z $(recall target_closed) ]]; then remember target_closed "$limit"; fi
   sql target_admin -v d="$TARGET_DATABASE" >/dev/null <<'SQL'
+UPDATE naytife_migration.state SET target_closed = datconnlimit FROM pg_database WHERE target_database = :'d' AND datname = :'d' AND target_closed IS NULL;
 ALTER DATABASE :"d" CONNECTION LIMIT 0;
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'d';
 SQL

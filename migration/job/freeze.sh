@@ -21,10 +21,11 @@ database_of() {
   if [[ $1 == source ]]; then echo "$SOURCE_DATABASE"; else echo "$TARGET_DATABASE"; fi
 }
 
-# terminate_clients SIDE: ends every other session in that side's database.
+# terminate_clients SIDE [SECONDS]: ends every other session in that side's database, and prints how many are there SECONDS (0) later.
 terminate_clients() {
-  sql "$1_admin" -v database="$(database_of "$1")" -v ours="naytife_migration $RUN" >/dev/null <<'SQL'
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'database' AND application_name <> :'ours' AND pid <> pg_backend_pid();
+  sql "$1_admin" -v database="$(database_of "$1")" -v ours="naytife_migration $RUN" -v seconds="${2:-0}" <<'SQL'
+SELECT count(pg_terminate_backend(pid)), pg_sleep(:seconds) FROM pg_stat_activity WHERE datname = :'database' AND application_name <> :'ours' AND pid <> pg_backend_pid() \g /dev/null
+SELECT count(*) FROM pg_stat_activity WHERE datname = :'database' AND application_name <> :'ours' AND pid <> pg_backend_pid();
 SQL
 }
 
@@ -53,14 +54,14 @@ caution_read_only() {
 freeze() {
   begin freeze
   local previous
-  # A small database is moved before clients lose patience, and of an online copy only the end is left, so they need not see the freeze at all.
-  if [[ $MIGRATION_MODE == online ]] || ((SOURCE_BYTES <= ${HOLD_SECONDS:-0} * HELD_BYTES_PER_SECOND)); then hold_clients; fi
   previous=$(recall source_freeze)
   if [[ -z $previous ]]; then
     # Remembered before it is changed, or a crash in between would forget it.
     previous=$(read_only_default)
     remember source_freeze "$previous"
   fi
+  # A small database is moved before clients lose patience, and of an online copy only the end is left, so they need not see the freeze at all.
+  if [[ $MIGRATION_MODE == online ]] || ((SOURCE_BYTES <= ${HOLD_SECONDS:-0} * HELD_BYTES_PER_SECOND)); then hold_clients; fi
   FROZEN_FROM=$previous
   caution_read_only "$previous"
   # Also where an earlier run froze it: it may have been let go by hand since. Where it was not, nothing is written: the source's position stays what it was.
@@ -71,7 +72,7 @@ SELECT NOT EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid 
 ALTER DATABASE :"database" SET default_transaction_read_only = on;
 \endif
 SQL
-  terminate_clients source
+  terminate_clients source >/dev/null
   lock_side source
   SOURCE_POSITION=$(source_position)
   finish "$LOCKED tables locked against writes"
@@ -84,8 +85,7 @@ lock_side() {
     if take_locks "$1"; then return; fi
     note "the locks were not to be had (attempt $attempt of 6); sessions are ended and it is tried again"
     release_locks
-    terminate_clients "$1"
-    sleep 1
+    terminate_clients "$1" 1 >/dev/null
   done
   fail "the $1's tables could not be locked within six attempts" "Look there for sessions that hold locks: SELECT * FROM pg_stat_activity WHERE state <> 'idle'."
 }
@@ -132,7 +132,7 @@ still_frozen() {
 # lock_large_objects: pg_dump itself opens large objects with a writer's lock, so their contents are locked only when it is through. Whatever a client
 # that makes itself writable wrote to one meanwhile is found by the comparison, which comes after.
 lock_large_objects() {
-  terminate_clients source
+  terminate_clients source >/dev/null
   local answer
   answer=$(hold "LOCK TABLE ONLY pg_catalog.pg_largeobject IN SHARE MODE;") || fail "the source's large objects could not be locked within a minute${answer:+: $answer}" "If a client holds them, end it (SELECT * FROM pg_stat_activity), then run \`pulumi up\` again."
   LOCKED=$(locked_tables)
@@ -157,10 +157,8 @@ seal() {
   local look left database
   database=$(database_of "$1")
   sql "$1_admin" -v database="$database" <<<'ALTER DATABASE :"database" WITH ALLOW_CONNECTIONS false;'
-  for look in $(seq 50); do
-    terminate_clients "$1"
-    sleep 0.2
-    left=$(sql "$1_admin" -v database="$database" -v ours="naytife_migration $RUN" <<<"SELECT count(*) FROM pg_stat_activity WHERE datname = :'database' AND application_name <> :'ours';")
+  for look in $(seq 100); do
+    left=$(terminate_clients "$1" 0.1)
     # A backend that was still starting shows up between two looks.
     if [[ $left == 0 && $look -ge 2 ]]; then return; fi
   done
@@ -218,6 +216,6 @@ thaw_source() {
   set:*) sql source_admin -v database="$SOURCE_DATABASE" -v previous="${1#set:}" <<<'ALTER DATABASE :"database" SET default_transaction_read_only = :'"'previous';" || return 1 ;;
   esac
   # Sessions that began read-only stay so; they reconnect. What cannot be forgotten now is harmless: the next run freezes again whatever it finds.
-  terminate_clients source || true
+  terminate_clients source >/dev/null || true
   remember source_freeze "" || true
 }

@@ -12,20 +12,20 @@ hold_clients() {
   local look
   remember clients wanted
   event hold ""
-  for look in $(seq 50); do
-    sleep 0.3
+  for look in $(seq 100); do
     if [[ $(recall clients) == held ]] && waits; then
       note "clients that come by $ALIAS wait"
       return
     fi
+    sleep 0.2
   done
   remember clients ""
   note "clients that come by $ALIAS could not be held; they are refused until the switch is made"
 }
 
-# waits: who comes by the old name is neither let in nor refused.
+# waits: who comes by the old name is neither let in nor refused, for longer than either takes. Clients wait meanwhile.
 waits() {
   local status=0
-  timeout 1 psql service=alias -X -w -c "SELECT 1" >/dev/null 2>&1 || status=$?
+  timeout 0.5 psql service=alias -X -w -c "SELECT 1" >/dev/null 2>&1 || status=$?
   [[ $status == 124 ]]
 }

@@ -395,7 +395,7 @@ function backups(settings: MonitoringSettings): Row {
         "Seconds since the last WAL file was archived: an upper bound of what the loss of the whole cluster costs. It grows, for nothing, while nobody writes. Promised: a minute.",
       kind: "lines",
       unit: "s",
-      limits: { amber: 60, red: thresholds.walArchiveAgeSeconds },
+      limits: { amber: thresholds.walArchiveAgeSeconds, red: 3 * thresholds.walArchiveAgeSeconds },
       queries: [{ expr: `max(cnpg_pg_stat_archiver_seconds_since_last_archival{${instance}})` }],
     },
     {

@@ -1,3 +1,4 @@
+import { drillNames } from "../../drill/names";
 import type { MonitoringSettings } from "../settings";
 import { kubectl, psql, selectors, type Alert, type Group } from "./rule";
 
@@ -88,6 +89,7 @@ export function drills(settings: MonitoringSettings): Group {
   const { instance, drill } = selectors(settings);
   const lastGood = `max(cnpg_naytife_drill_last_success_timestamp_seconds{${instance}} > 0)`;
   const jobs = `${kubectl(settings)} get cronjobs,jobs | grep drill`;
+  const report = `${kubectl(settings)} get configmap ${drillNames.report} -o jsonpath='{.data.report\\.json}'`;
   const alerts: Alert[] = [
     {
       name: "PostgreSQLDrillStale",
@@ -107,10 +109,11 @@ export function drills(settings: MonitoringSettings): Group {
       severity: "ticket",
       expr: `max(cnpg_naytife_drill_result{${instance}}) == 0`,
       for: "1m",
-      summary: "The last restore drill failed.",
+      summary: "The last restore drill failed, or was killed.",
       atStake:
         "The backups may not restore. Take it for a failure of the backups until it is known to be one of the drill.",
-      firstCommand: jobs,
+      // Its log goes with its Job, within the hour.
+      firstCommand: report,
     },
   ];
   return { name: "naytife-postgres-drills", recordings: [], alerts: watched.drillCronJob === undefined ? [] : alerts };

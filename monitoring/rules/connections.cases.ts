@@ -4,6 +4,7 @@ import { instancePod, poolerPod, series } from "./example";
 const backends = (state: string): string =>
   series.instance("cnpg_backends_total", 1, `datname="naytifedb",usename="naytife",state="${state}"`);
 const maxConnections = series.instance("cnpg_pg_settings_setting", 1, `name="max_connections"`);
+const reserved = series.instance("cnpg_pg_settings_setting", 1, `name="superuser_reserved_connections"`);
 const transaction = (application: string): string =>
   series.instance(
     "cnpg_backends_max_tx_duration_seconds",
@@ -21,25 +22,36 @@ export const connectionCases: readonly Case[] = [
   {
     alert: "PostgreSQLConnectionsHigh",
     story: "170 of 200, over two states, then few",
-    series: { [backends("active")]: "100x10 10x10", [backends("idle")]: "70x10 10x10", [maxConnections]: "200x20" },
+    series: {
+      [backends("active")]: "100x10 10x10",
+      [backends("idle")]: "70x10 10x10",
+      [maxConnections]: "200x20",
+      [reserved]: "0x20",
+    },
     expect: [quiet("4m"), fires("6m", instancePod(1), "85%"), quiet("12m")],
   },
   {
     alert: "PostgreSQLConnectionsHigh",
     story: "four fifths exactly",
-    series: { [backends("idle")]: "160x20", [maxConnections]: "200x20" },
+    series: { [backends("idle")]: "160x20", [maxConnections]: "200x20", [reserved]: "0x20" },
     expect: [quiet("15m")],
   },
   {
     alert: "PostgreSQLConnectionsExhausted",
     story: "196 of 200, then few",
-    series: { [backends("idle")]: "196x5 20x10", [maxConnections]: "200x20" },
+    series: { [backends("idle")]: "196x5 20x10", [maxConnections]: "200x20", [reserved]: "0x20" },
     expect: [fires("3m", instancePod(1), "98%"), quiet("7m")],
   },
   {
     alert: "PostgreSQLConnectionsExhausted",
+    story: "all but those that are kept for superusers",
+    series: { [backends("idle")]: "57x5 20x10", [maxConnections]: "60x20", [reserved]: "3x20" },
+    expect: [fires("3m", instancePod(1), "100%"), quiet("7m")],
+  },
+  {
+    alert: "PostgreSQLConnectionsExhausted",
     story: "many, but a ticket's matter",
-    series: { [backends("idle")]: "185x20", [maxConnections]: "200x20" },
+    series: { [backends("idle")]: "185x20", [maxConnections]: "200x20", [reserved]: "0x20" },
     expect: [quiet("15m")],
   },
   {

@@ -5,9 +5,13 @@ import { kubectl, psql, selectors, type Group } from "./rule";
 export function connections(settings: MonitoringSettings): Group {
   const { thresholds } = settings;
   const { instance } = selectors(settings);
+  // The last few are kept for superusers: an ordinary client is refused before max_connections is reached, of 60 already at 95 %.
   const used = `
     sum by (pod) (cnpg_backends_total{${instance}})
-    / on (pod) max by (pod) (cnpg_pg_settings_setting{${instance},name="max_connections"})`;
+    / on (pod) (
+      max by (pod) (cnpg_pg_settings_setting{${instance},name="max_connections"})
+      - on (pod) sum by (pod) (cnpg_pg_settings_setting{${instance},name=~"(superuser_)?reserved_connections"})
+    )`;
   const activity = `${psql(settings)} -c "SELECT usename, application_name, client_addr, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC LIMIT 20"`;
   return {
     name: "naytife-postgres-connections",

@@ -27,7 +27,7 @@ export const example: MonitoringSettings = {
     connectionsCriticalPercent: 95,
     poolerWaitSeconds: 5,
     walBacklogSegments: 10,
-    walArchiveAgeSeconds: 300,
+    walArchiveAgeSeconds: 60,
     backupAgeHours: 26,
     drillAgeDays: 8,
     volumeFreePercent: 10,

@@ -13,6 +13,8 @@ const windows = {
   "30d": "1h",
 } as const;
 type Window = keyof typeof windows;
+/** How finely a window is looked at, a minute unless told: as often as it is evaluated where it is short. */
+const stepOf: Readonly<Partial<Record<Window, string>>> = { "5m": "15s", "30m": "15s", "1h": "15s" };
 const hours: readonly Window[] = ["5m", "30m", "1h", "2h", "6h"];
 const days: readonly Window[] = ["1d", "3d", "30d"];
 
@@ -122,9 +124,16 @@ function recordings(of: readonly Window[], settings: MonitoringSettings): Record
   return of.map((window) => ({ record: unavailable(window), expr: shareOf(window, settings) }));
 }
 
+/**
+ * Of the whole window, also where Prometheus has not watched for so long: what nobody saw counts as available. Of the few minutes of a new one, a planned
+ * switchover would be a tenth.
+ */
 function shareOf(window: Window, settings: MonitoringSettings): string {
   const shorter = windows[window];
-  return shorter === undefined
-    ? `1 - avg_over_time(${recorded(settings, available)}[${window}])`
-    : `avg_over_time(${recorded(settings, unavailable(shorter))}[${window}:${shorter}])`;
+  const [series, otherwise, step] =
+    shorter === undefined
+      ? [recorded(settings, available), 1, stepOf[window] ?? "1m"]
+      : [recorded(settings, unavailable(shorter)), 0, shorter];
+  const average = `avg_over_time(max(${series} or on () vector(${otherwise}))[${window}:${step}])`;
+  return shorter === undefined ? `1 - ${average}` : average;
 }

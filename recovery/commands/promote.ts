@@ -3,18 +3,19 @@ import { names } from "../../components/names";
 import { backupSpec, type BackupTarget } from "../../components/backups";
 import { found, patiently } from "../../migration/engine/kubernetes";
 import { literal } from "../../migration/engine/settings";
-import { project } from "../../local/stack-files";
 import { quoteIdentifier } from "../../postgresql/identifier";
-import { RecoveryFailure, refusal } from "../failure";
-import { annotations, databaseOf } from "../manifest";
+import { RecoveryFailure, refusal, words } from "../failure";
+import { databaseOf } from "../manifest";
 import { type Cluster, Objects, type Pooler, serves } from "../objects";
+import { fateOfFormer, markPromoted, takeOver } from "../promotion";
 import type { RecoverySettings } from "../settings";
 import { connection, turn, turned } from "../switch";
 import { commandLine, type Options } from "./options";
 
 /**
- * Makes a recovered Cluster the application's database: the former one takes no more writes, the Pooler and the Secret that applications connect by turn.
- * Each step is left out where it was done already, so that a command that was cut short is simply repeated.
+ * Makes a recovered Cluster the application's database, or the former one again: the one in use until now takes no more writes, the Pooler and the Secret that
+ * applications connect by turn. Before anything turns the Cluster is marked, so that no `pulumi up` with another one in the stack's configuration begins. Each
+ * step is left out where it was done already, so that a command that was cut short is simply repeated.
  *
  * @returns exit code: 0, or 2 where it is not confirmed yet
  */
@@ -47,6 +48,9 @@ export async function promote(settings: RecoverySettings, name: string, options:
     say(`Cluster ${former.metadata.name}: read-only from now on, clients of ${owner} are cut off`);
     await close(objects, former.metadata.name, database, owner);
   }
+  await markPromoted(objects, name);
+  say(`Cluster ${name}: promoted; \`pulumi up\` refuses to begin until the stack's configuration names it`);
+  await reopen(objects, name, database);
   if (pooler.spec.cluster.name !== name) {
     say(`Pooler ${names.pooler}: made anew for ${name} …`);
     await turnPooler(objects, pooler, name, settings.wait);
@@ -97,12 +101,25 @@ async function ready(objects: Objects, { values }: RecoverySettings, name: strin
 
 /** What its clients commit from now on would be lost. It can still be read, for what is to be carried over by hand. */
 async function close(objects: Objects, former: string, database: string, owner: string): Promise<void> {
-  await objects
-    .in(former)
-    .control(
+  try {
+    await objects.in(former).control(
+      // Its replicas may be what is wrong with it.
+      "SET synchronous_commit = local",
       `ALTER DATABASE ${quoteIdentifier(database)} SET default_transaction_read_only = on`,
       `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = ${literal(database)} AND usename = ${literal(owner)}`,
     );
+  } catch (error) {
+    throw new RecoveryFailure(
+      `Cluster ${former} could not be made read-only: ${words(error)}`,
+      "Applications are led to it still.",
+      `Stop it, and run the same command again: kubectl -n ${objects.namespace} annotate cluster.postgresql.cnpg.io ${former} cnpg.io/hibernation=on`,
+    );
+  }
+}
+
+/** It may have been closed itself once, or recovered from the archive of one that was. */
+async function reopen(objects: Objects, name: string, database: string): Promise<void> {
+  await objects.in(name).control(`ALTER DATABASE ${quoteIdentifier(database)} RESET default_transaction_read_only`);
 }
 
 /** The API does not let a Pooler's Cluster be changed: it is deleted and made anew, under the same name, and so the same host. */
@@ -123,8 +140,13 @@ async function turnPooler(objects: Objects, pooler: Pooler, cluster: string, sec
       "The Secret leads to the former Cluster still, which is read-only.",
       "Run the same command again: it goes on.",
     );
+  const labelSelector = `cnpg.io/poolerName=${name}`;
   while ((await objects.pooler(name)) !== undefined) {
     if (Date.now() > deadline) throw later(`Pooler ${name} was asked to go and is not gone`);
+    // PgBouncer would wait for its clients to leave, as long as Kubernetes lets it; nothing that they could still do is wanted.
+    await patiently(() =>
+      kubernetes.core.deleteCollectionNamespacedPod({ namespace, labelSelector, gracePeriodSeconds: 0 }),
+    );
     await sleep(500);
   }
   await objects.create("poolers", body);
@@ -153,29 +175,20 @@ async function firstBackup(objects: Objects, cluster: string, target: BackupTarg
 
 function nextSteps(
   { values }: RecoverySettings,
-  { metadata }: Cluster,
+  cluster: Cluster,
   former: Cluster | undefined,
   backup: string,
   options: Options,
 ): string {
-  const { name } = metadata;
-  const from = metadata.annotations?.[annotations.from] ?? "";
-  const old = values.clusterName;
-  const set = (key: string, value: string) => `pulumi config set ${key} ${value} --stack ${options.stack}`;
-  // Another logical name, since a Cluster cannot change its own; the former one's resource goes, as the stack's settings have it.
-  const urn = `urn:pulumi:${options.stack}::${project.name}::naytife:postgres:Cluster$kubernetes:postgresql.cnpg.io/v1:Cluster::${old}`;
+  const { name } = cluster.metadata;
+  const steps = takeOver(options.stack, values, cluster);
   return [
-    "Next, so that `pulumi up` agrees (until then do not run it):",
-    ...(old === name
-      ? ["  nothing: the stack's file says so already"]
+    "Next:",
+    ...(steps.length === 0
+      ? ["  the stack's configuration says so already"]
       : [
-          `  ${set("clusterName", name)}`,
-          ...(from === "" ? [] : [`  ${set("recoverFrom", from)}`]),
-          ...(values.backupServerName === "" ? [] : [`  pulumi config rm backupServerName --stack ${options.stack}`]),
-          ...(values.protect ? [`  pulumi state unprotect '${urn}' --stack ${options.stack}`] : []),
-          values.retainOnDelete
-            ? `  pulumi up --refresh --stack ${options.stack}   (takes ${name} over; Cluster ${old} is left in Kubernetes, for you to delete)`
-            : `  pulumi up --refresh --stack ${options.stack}   (takes ${name} over, and DELETES Cluster ${old} with its volumes: retainOnDelete is false)`,
+          `  say so in the stack's configuration, which \`pulumi up\` refuses to begin without (${fateOfFormer(values)}):`,
+          ...steps.map((step) => `    ${step}`),
         ]),
     "  applications that use DATABASE_URL_DIRECT and do not read the Secret anew: restart them",
     `  the first base backup of ${name} is being made: kubectl -n ${values.namespace} get backup ${backup}`,

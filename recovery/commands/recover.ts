@@ -78,16 +78,16 @@ async function verified(
 /** What a person does now. */
 function nextSteps(
   { values }: RecoverySettings,
-  { name, database, living }: Prepared,
+  { name, database, primary }: Prepared,
   options: Options,
   report: RecoveryReport,
 ): string {
-  const psql = (cluster: string) =>
-    `kubectl -n ${values.namespace} exec -it ${cluster}-1 -c postgres -- psql ${database.database}`;
+  const psql = (pod: string) =>
+    `kubectl -n ${values.namespace} exec -it ${pod} -c postgres -- psql ${database.database}`;
   return [
     "Applications do not use it yet. Next:",
-    `  connect      ${psql(name)}`,
-    ...(living ? [`  compare      ${psql(values.clusterName)}   (the former one; any instance reads)`] : []),
+    `  connect      ${psql(`${name}-1`)}`,
+    ...(primary === undefined ? [] : [`  compare      ${psql(primary)}   (${values.clusterName}, the former one)`]),
     sound(report)
       ? `  promote      ${commandLine(options, `promote --as ${name}`)}   (${names.pooler} and the Secret ${names.connectionSecret} turn to it)`
       : "  promote      only after the failed check is understood",

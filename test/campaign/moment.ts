@@ -4,10 +4,9 @@ import { isNotFound } from "../../local/legacy/cluster";
 import { tool } from "../../local/toolchain/toolchain";
 import { objectNames } from "../../migration/engine/manifests";
 import { jobProcesses } from "../e2e/migration-fixture";
-import type { Boundary, Kill } from "./plan";
+import { type Boundary, type Kill, phases } from "./plan";
 import type { Scene } from "./scene";
 import { targetIsBack } from "./strike";
-import { phases } from "./table";
 
 /** The moments that a run is kept at until it was hit. */
 const keptAt: readonly Boundary[] = ["compared", "switch", "switched"];

@@ -30,6 +30,9 @@ const boundaries = [
 ] as const;
 export type Boundary = (typeof boundaries)[number];
 
+/** The phases that a run can be hit in: its moments, but that the dump's end begins none. */
+export const phases = boundaries.filter((at) => at !== "dump done");
+
 const onlineAlone: readonly Boundary[] = ["publish", "catch up", "prove"];
 
 /** The moments of such a run. */
@@ -52,8 +55,10 @@ const within = {
   "the Pulumi process": ["begin", "end"],
   /** Ours, ended by the source's server. */
   "the sessions on the source": ["copy", "cut over"],
-  /** Packets to and from the source's server are dropped. */
+  /** Packets to and from the source's server are lost. */
   "the source's network": ["preflight", "cut over"],
+  /** Its connections are reset, and new ones refused, as by a firewall that was restarted. */
+  "the source's connections": ["preflight", "cut over"],
   "the dump's disk": ["preflight", "dump done"],
   "the target's disk": ["preflight", "switch"],
   /** The postmaster, by SIGKILL. */
@@ -84,12 +89,13 @@ export function matters(victim: Victim, at: Boundary): boolean {
   return boundaries.indexOf(at) >= from! && boundaries.indexOf(at) <= to!;
 }
 
-/** Who may be hit without the run being the worse for it: the Job goes on by itself, or waits. */
+/** Who may be hit without the run being the worse for it: the Job goes on by itself, or waits, or had no connection at that moment. */
 const survivable: readonly Victim[] = [
   "the engine",
   "the engine, by Ctrl-C",
   "the Pulumi process",
   "the source's network",
+  "the source's connections",
   "the dump's disk",
   "the target's disk",
 ];
@@ -112,20 +118,24 @@ export function plan(seed: number, count: number, mode: Mode): Kills[] {
 }
 
 /**
- * In as few migrations as it can be done: every moment once, and between the comparison and the switch the target's server, which empties what is unlogged.
+ * What the next run goes on from, in two migrations: a copy that was begun, and one that was finished; then the moments around the switch. Between the comparison
+ * and the switch it is the target's server, which empties what is unlogged; else whoever ends the run.
  *
  * @param seed a whole number
  */
 export function slice(seed: number): Kills[] {
   const random = randomNumbers(seed);
-  const anyone = (at: Boundary) =>
-    one(
-      victims.filter((victim) => matters(victim, at)),
-      random,
-    );
-  return everyMoment(random, "offline", 3, () =>
-    moments("offline").map((at) => (at === "compared" ? "the target's server" : anyone(at))),
-  );
+  const moment = (at: Boundary): Kill => {
+    const able = victims.filter((victim) => matters(victim, at) && !survivable.includes(victim));
+    const victim = at === "compared" ? "the target's server" : one(able, random);
+    return { victim, at, after: 0, lasts: 0 };
+  };
+  const early = one<Boundary>(["freeze", "copy", "dump"], random);
+  const late = one<Boundary>(["index", "verify", "cut over"], random);
+  return [
+    [moment(early), moment("compared"), moment("switched")],
+    [moment(late), moment("switch"), moment("end")],
+  ];
 }
 
 /** For each moment one who matters then, if there is one; nobody again before all were. */
@@ -180,7 +190,11 @@ function possible(kills: Kills): boolean {
 }
 
 function mayEndWell({ victim, at }: Kill): boolean {
-  return at === "switched" || at === "end" || survivable.includes(victim);
+  // Before the Job's pod has started, the target may be back in time.
+  const backInTime = at === "begin" && (victim === "the target's server" || victim === "the target's pod");
+  // What follows the source comes again.
+  const followsOn = at === "catch up" && victim === "the sessions on the source";
+  return at === "switched" || at === "end" || backInTime || followsOn || survivable.includes(victim);
 }
 
 function inOrder(kills: Kills): Kills {

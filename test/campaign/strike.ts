@@ -48,12 +48,21 @@ export async function strike(scene: Scene, { victim, lasts }: Kill, engine: Runn
       engine.leave();
       return done(true);
     case "the sessions on the source": {
-      const sql =
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'naytife\\_migration %'";
+      // Most of them are there for a moment only, so the next that comes is hit.
+      const sql = `DO $$ DECLARE ended bigint; BEGIN
+        FOR look IN 1..500 LOOP
+          SELECT count(pg_terminate_backend(pid)) INTO ended FROM pg_stat_activity WHERE application_name LIKE 'naytife\\_migration %';
+          EXIT WHEN ended > 0;
+          PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
+        END LOOP;
+        PERFORM set_config('campaign.ended', ended::text, false);
+      END $$; SELECT current_setting('campaign.ended')`;
       return done((await scene.source(sql)) !== "0");
     }
     case "the source's network":
-      return { hit: true, over: Promise.all(await cut(scene, lasts)) };
+      return cut(scene, lasts, "DROP");
+    case "the source's connections":
+      return cut(scene, lasts, "REJECT", "--reject-with", "tcp-reset");
     case "the dump's disk":
     case "the target's disk": {
       const volume = victim === "the dump's disk" ? scene.dumpVolume : scene.targetVolume;
@@ -88,14 +97,14 @@ async function podsOf({ api, fixture: { namespace } }: Scene, labelSelector: str
   return (await api.core.listNamespacedPod({ namespace, labelSelector })).items;
 }
 
-/** Drops every packet between the source's server and anybody else, and no more after a time. */
-async function cut(scene: Scene, milliseconds: number): Promise<Promise<void>[]> {
+/** What becomes of every packet between the source's server and anybody else, for a time. */
+async function cut(scene: Scene, milliseconds: number, ...fate: readonly string[]): Promise<Blow> {
   const [pod] = await podsOf(scene, "app=postgres");
   const [one] = processesOf(pod?.metadata?.uid ?? "");
   if (one === undefined) throw new Error("the source's pod has no process on this machine");
   const rules = [
-    ["INPUT", "!", "--in-interface", "lo", "--protocol", "tcp", "--dport", "5432", "--jump", "DROP"],
-    ["OUTPUT", "!", "--out-interface", "lo", "--protocol", "tcp", "--sport", "5432", "--jump", "DROP"],
+    ["INPUT", "!", "--in-interface", "lo", "--protocol", "tcp", "--dport", "5432", "--jump", ...fate],
+    ["OUTPUT", "!", "--out-interface", "lo", "--protocol", "tcp", "--sport", "5432", "--jump", ...fate],
   ];
   const each = async (action: string) => {
     for (const rule of rules) {
@@ -103,7 +112,7 @@ async function cut(scene: Scene, milliseconds: number): Promise<Promise<void>[]>
     }
   };
   await each("--insert");
-  return [sleep(milliseconds).then(() => each("--delete"))];
+  return { hit: true, over: sleep(milliseconds).then(() => each("--delete")) };
 }
 
 /** Waits until the target's server answers, which may take its pod's restart. */

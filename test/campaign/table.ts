@@ -1,24 +1,5 @@
 /** What a campaign came to, for a reader. Pure. */
-import { victims, type Victim } from "./plan";
-
-/** The phases that a run can be hit in, in their order. */
-export const phases = [
-  "begin",
-  "preflight",
-  "publish",
-  "freeze",
-  "copy",
-  "dump",
-  "index",
-  "verify",
-  "catch up",
-  "prove",
-  "cut over",
-  "compared",
-  "switch",
-  "switched",
-  "end",
-] as const;
+import { phases, victims, type Victim } from "./plan";
 
 /** One kill that was planned. */
 export interface Struck {

@@ -69,7 +69,7 @@ const untilArchived = (segment: string, seconds: number) =>
 const untilNamed = async (what: RegExp) => {
   const began = Date.now();
   let next = 0;
-  await until(String(what), 90, async () => {
+  await until(String(what), 180, async () => {
     if (Date.now() >= next) {
       await finishSegment();
       next = Date.now() + 4000;
@@ -104,7 +104,7 @@ const quietly = {
   color: "never",
 } as const;
 
-jest.setTimeout(2 * minutes);
+jest.setTimeout(10 * minutes);
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), "naytife-backup-"));
@@ -138,7 +138,7 @@ let lastBackup: number;
 test("a first base backup is completed, and the ObjectStore knows when", async () => {
   const began = Date.now();
   const path = "{range .items[*]}{.metadata.name} {.status.phase} {.status.error}{end}";
-  const backup = await until("the first backup", 100, async () => {
+  const backup = await until("the first backup", 180, async () => {
     const found = await field(path, "backups.postgresql.cnpg.io");
     if (found.includes(" failed")) throw new Error(found);
     return found.includes(" completed") ? found : undefined;
@@ -151,7 +151,7 @@ test("a first base backup is completed, and the ObjectStore knows when", async (
 });
 
 test("the schedule is the plan's, by the operator's own reckoning", async () => {
-  const next = await until("the next schedule", 30, async () => {
+  const next = await until("the next schedule", 180, async () => {
     const time = await field("{.status.nextScheduleTime}", "scheduledbackup", "naytife-postgres-daily");
     return time === "" ? undefined : new Date(time);
   });
@@ -174,7 +174,7 @@ test("the plugin serves its metrics, and the instance's say when the last backup
   ];
   expect(await metrics("cnpg-system", await kubectl(cluster, plugin), 8080)).toMatch(/^controller_runtime_/m);
   // The sidecar believes the ObjectStore that it read for ten seconds.
-  await until("the instance's metric", 40, async () => {
+  await until("the instance's metric", 180, async () => {
     const text = await metrics(namespace, primary, 9187);
     const last = /^barman_cloud_cloudnative_pg_io_last_available_backup_timestamp(?:\{.*\})? (.+)$/m.exec(text)?.[1];
     return Number(last) * 1000 === lastBackup ? true : undefined;
@@ -208,7 +208,7 @@ test(
         COMMIT;
         PERFORM pg_sleep(0.5);
       END LOOP; END $$`);
-    const seconds = await until(`${segment} archived by itself`, 90, async () => {
+    const seconds = await until(`${segment} archived by itself`, 180, async () => {
       const after = await sql(`SELECT extract(epoch FROM last_archived_time - '${committed}') FROM pg_stat_archiver
         WHERE last_archived_wal = '${segment}'`);
       return after === "" ? undefined : Number(after);
@@ -219,7 +219,7 @@ test(
     expect(changes).toEqual([]);
     expect(seconds).toBeLessThan(recoveryPoint);
   },
-  4 * minutes,
+  10 * minutes,
 );
 
 describe("writes go on, and the Cluster says why nothing is archived,", () => {
@@ -241,14 +241,14 @@ describe("writes go on, and the Cluster says why nothing is archived,", () => {
 
   test("while the store is down", async () => {
     await scale(0);
-    await inNamespace("wait", "--for=delete", "pod", "-l", `app=${store}`, "--timeout=60s");
+    await inNamespace("wait", "--for=delete", "pod", "-l", `app=${store}`, "--timeout=300s");
     await untilNamed(/does not answer/);
   });
 
   test("while the store is full", async () => {
     await volume({ persistentVolumeClaim: null, emptyDir: { medium: "Memory", sizeLimit: "4Ki" } });
     await scale(1);
-    await inNamespace("rollout", "status", `deployment/${store}`, "--timeout=60s");
+    await inNamespace("rollout", "status", `deployment/${store}`, "--timeout=300s");
     await untilNamed(/is full/);
   });
 
@@ -256,18 +256,18 @@ describe("writes go on, and the Cluster says why nothing is archived,", () => {
     "and when all is well again the backlog drains",
     async () => {
       await volume({ emptyDir: null, persistentVolumeClaim: { claimName: store } });
-      await inNamespace("rollout", "status", `deployment/${store}`, "--timeout=60s");
+      await inNamespace("rollout", "status", `deployment/${store}`, "--timeout=300s");
       const back = Date.now();
       const backlog = await waiting();
       expect(backlog).toBeGreaterThan(3);
       const segment = await finishSegment(); // Wakes the archiver, which waits for a minute after three failures.
       await untilArchived(segment, 100);
-      await until("the backlog is gone", 100, async () => ((await waiting()) === 0 ? true : undefined));
+      await until("the backlog is gone", 180, async () => ((await waiting()) === 0 ? true : undefined));
       const seconds = (Date.now() - back) / 1000;
       process.stderr.write(`store back: ${backlog} segments archived after ${seconds.toFixed(1)} s\n`);
-      await until("archiving works", 30, async () => ((await archiving()) === "True" ? true : undefined));
+      await until("archiving works", 180, async () => ((await archiving()) === "True" ? true : undefined));
     },
-    5 * minutes,
+    10 * minutes,
   );
 });
 
@@ -285,7 +285,7 @@ test(
       spec: backupSpec("naytife-postgres", "primary"),
     };
     await kubectl(cluster, ["-n", namespace, "create", "-f", "-"], JSON.stringify(backup));
-    await until("the backup runs", 60, () =>
+    await until("the backup runs", 180, () =>
       Promise.resolve(
         processesOf(uid).some(({ command }) => command.some((word) => word.endsWith("/barman-cloud-backup"))) ||
           undefined,
@@ -295,16 +295,16 @@ test(
     expect(sidecar).toHaveLength(1);
     expect(endOutright(sidecar)).toBe(true);
     const segment = await finishSegment();
-    await until("the backup is failed", 60, async () => {
+    await until("the backup is failed", 180, async () => {
       const phase = await field("{.status.phase}", "backups.postgresql.cnpg.io", "interrupted");
       expect(phase).not.toBe("completed");
       return phase === "failed" ? true : undefined;
     });
-    await until("the sidecar's restart", 60, async () => ((await restarts()) > before ? true : undefined));
+    await until("the sidecar's restart", 180, async () => ((await restarts()) > before ? true : undefined));
     await finishSegment();
     await untilArchived(segment, 90);
   },
-  4 * minutes,
+  10 * minutes,
 );
 
 test(
@@ -321,7 +321,7 @@ test(
     await renamed.up(quietly);
     expect(await archiving()).toBe("True");
   },
-  8 * minutes,
+  10 * minutes,
 );
 
 test("no key of the store, nor of a certificate, stands in the state, in a log, or in a pod's command", async () => {

@@ -28,7 +28,7 @@ async function podUid(target: Target): Promise<string | undefined> {
   return pods.items[0]?.metadata?.uid;
 }
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 beforeAll(async () => {
   const { kubeconfig, context } = await sharedCluster();
@@ -36,7 +36,7 @@ beforeAll(async () => {
   first = { kubeconfig, context, namespace: `legacy-a-${suffix}` };
   second = { kubeconfig, context, namespace: `legacy-b-${suffix}` };
   await Promise.all([first, second].map((target) => bringUpLegacy({ ...target, size: "10MB", seed: 1, image })));
-}, 180_000);
+});
 
 afterAll(async () => {
   await Promise.all(
@@ -45,7 +45,7 @@ afterAll(async () => {
       await connect(target).core.deleteNamespace({ name: target.namespace });
     }),
   );
-}, 90_000);
+});
 
 test("is the plan's Deployment, seeded and ready", async () => {
   const status = await legacyStatus(first);

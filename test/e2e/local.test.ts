@@ -9,7 +9,7 @@ import { kubectl } from "./kubectl";
 const checkout = resolve(__dirname, "../..");
 const name = clusterName("newcomer");
 const minutes = 60_000;
-jest.setTimeout(minutes);
+jest.setTimeout(10 * minutes);
 
 interface Ended {
   readonly code: number | null;
@@ -42,7 +42,7 @@ const output = (ended: Ended, key: string) => new RegExp(`^${key} = (.*)$`, "m")
 
 let cluster: EmbeddedCluster;
 
-afterAll(() => down({ name }), 2 * minutes);
+afterAll(() => down({ name }));
 
 test(
   "killed in the middle of the migration, the next run finishes, and the URL that it prints answers",
@@ -80,50 +80,43 @@ test(
   15 * minutes,
 );
 
-test(
-  "run again, it changes nothing",
-  async () => {
-    const ended = await npmRunLocal(["--name", name, "--size", "10MB"]);
-    expect(ended.code).toBe(0);
-    expect(ended.stderr).toMatch(/Resources:\n\s+\d+ unchanged\n/);
-  },
-  5 * minutes,
-);
+test("run again, it changes nothing", async () => {
+  const ended = await npmRunLocal(["--name", name, "--size", "10MB"]);
+  expect(ended.code).toBe(0);
+  expect(ended.stderr).toMatch(/Resources:\n\s+\d+ unchanged\n/);
+});
 
-test(
-  "with --context it runs on a cluster that is there, makes no legacy database, and keeps the URL to itself",
-  async () => {
-    await kubectl(cluster, ["-n", "naytife", "delete", "deployment", "postgres", "--wait=true"]);
-    const settings = Object.entries(await localStackConfig(cluster)).filter(([key]) => !key.startsWith("kube"));
-    const ended = await npmRunLocal([
-      ...["--context", cluster.context, "--kubeconfig", cluster.kubeconfig],
-      ...settings.flatMap(([key, value]) => ["--config", `${key}=${value}`]),
-    ]);
-    expect(ended.stderr).toContain("there is no Deployment naytife/postgres, so nothing is migrated");
-    expect(ended.code).toBe(0);
-    expect(output(ended, "DATABASE_URL")).toBe("[secret]");
-    const there = await kubectl(cluster, ["-n", "naytife", "get", "deployment", "-o", "name"]);
-    expect(there).not.toContain("deployment.apps/postgres\n");
-  },
-  10 * minutes,
-);
+test("with --context it runs on a cluster that is there, makes no legacy database, and keeps the URL to itself", async () => {
+  await kubectl(cluster, ["-n", "naytife", "delete", "deployment", "postgres", "--wait=true"]);
+  const settings = Object.entries(await localStackConfig(cluster)).filter(([key]) => !key.startsWith("kube"));
+  const ended = await npmRunLocal([
+    ...["--context", cluster.context, "--kubeconfig", cluster.kubeconfig],
+    ...settings.flatMap(([key, value]) => ["--config", `${key}=${value}`]),
+  ]);
+  expect(ended.stderr).toContain("there is no Deployment naytife/postgres, so nothing is migrated");
+  expect(ended.code).toBe(0);
+  expect(output(ended, "DATABASE_URL")).toBe("[secret]");
+  const there = await kubectl(cluster, ["-n", "naytife", "get", "deployment", "-o", "name"]);
+  expect(there).not.toContain("deployment.apps/postgres\n");
+});
 
-test.each([
-  ["a context that is not there", ["--context", "nowhere"], /no context "nowhere"; it has: .*Nothing was changed/],
-  ["a size that is none", ["--name", name, "--size", "much"], /much/],
-  ["a number that is none", ["--name", name, "--nodes", "three"], /--nodes is "three"; allowed/],
-  ["a setting without a value", ["--config", "memory"], /allowed: KEY=VALUE/],
-  [
-    "values that the stack refuses, all of them at once",
-    ["--name", name, "--size", "10MB", "--config", "memory=lots", "--config", "instances=0"],
-    /instances is "0"; allowed[\s\S]*memory is "lots"; allowed/,
-  ],
-])(
-  "told %s, it says what is allowed",
-  async (_, args, message) => {
-    const ended = await npmRunLocal(args);
-    expect(ended.code).toBe(1);
-    expect(ended.stderr).toMatch(message);
-  },
-  3 * minutes,
-);
+test("told what cannot be, it says what is allowed", async () => {
+  const told: [args: string[], answer: RegExp][] = [
+    [["--context", "nowhere"], /no context "nowhere"; it has: .*Nothing was changed/],
+    [["--name", name, "--size", "much"], /much/],
+    [["--name", name, "--nodes", "three"], /--nodes is "three"; allowed/],
+    [["--config", "memory"], /allowed: KEY=VALUE/],
+    // Values that the stack refuses, all of them at once.
+    [
+      ["--name", name, "--size", "10MB", "--config", "memory=lots", "--config", "instances=0"],
+      /instances is "0"; allowed[\s\S]*memory is "lots"; allowed/,
+    ],
+  ];
+  await Promise.all(
+    told.map(async ([args, answer]) => {
+      const ended = await npmRunLocal(args);
+      expect(ended.stderr).toMatch(answer);
+      expect(ended.code).toBe(1);
+    }),
+  );
+});

@@ -5,7 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { sharedCluster } from "./cluster";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
-import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
+import { bringUpLegacy } from "../../local/legacy/legacy";
 import { stackSettings } from "../../migration/commands/stack";
 import { lookAtStatus, type Status } from "../../migration/commands/status";
 import type { Plan } from "../../migration/engine/plan";
@@ -82,16 +82,12 @@ const sourcePosition = () =>
     "SELECT pg_snapshot_xmax(pg_current_snapshot()) || ' ' || (SELECT count(*) FROM pg_db_role_setting) || (SELECT datallowconn FROM pg_database WHERE datname = 'naytifedb')",
   );
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 beforeAll(async () => {
   const cluster = await sharedCluster();
   target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
-  const known = await kubectl(target, ["get", "deployments", "-n", "cnpg-system", "-o", "name", "--ignore-not-found"]);
-  if (!known.includes("cnpg-controller-manager")) {
-    await kubectl(target, ["apply", "--server-side", "-f", cluster.operatorManifest]);
-  }
-  const operator = ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=120s"];
+  const operator = ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=300s"];
   await kubectl(target, ["-n", "cnpg-system", ...operator]);
   await kubectl(target, ["create", "namespace", namespace]);
   const objects = [
@@ -126,10 +122,12 @@ beforeAll(async () => {
           },
         },
         storage: { size: "4Gi", storageClass },
+        // Else it is looked at each ten seconds.
+        probes: { startup: { periodSeconds: 1 }, readiness: { periodSeconds: 2 } },
       },
     },
   ];
-  await until("the operator's webhook", 90, async () => {
+  await until("the operator's webhook", 180, async () => {
     try {
       const input = objects.map((object) => JSON.stringify(object)).join("\n---\n");
       await kubectl(target, ["-n", namespace, "apply", "--server-side", "-f", "-"], input);
@@ -139,7 +137,7 @@ beforeAll(async () => {
     }
   });
   await bringUpLegacy({ ...legacyTarget(), size: "10MB", seed: 5, image: "docker.io/library/postgres:15" });
-  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
+  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=300s");
   await legacyPod(
     "GRANT SET ON PARAMETER log_statement TO hydra_app; ALTER TABLE naytife_schema.employees DISABLE TRIGGER ALL",
     "naytifedb",
@@ -149,14 +147,13 @@ beforeAll(async () => {
   await legacyPod("SELECT pg_reload_conf()");
   const ofStack = await stackSettings({ stack: "local", name: "", ...target, config: { namespace } });
   settings = { ...ofStack, dump: { size: "1Gi", storageClass } };
-}, 300_000);
+});
 
 afterAll(async () => {
-  await k("delete", "cluster.postgresql.cnpg.io", "naytife-postgres", "--ignore-not-found");
-  await takeDownLegacy(legacyTarget());
+  // All of it goes by itself, and nobody has to wait for that.
   await kubectl(target, ["delete", "namespace", namespace, "--wait=false"]);
   await kubectl(target, ["delete", "storageclass", storageClass]);
-}, 120_000);
+});
 
 test("before anything: not begun, and no report", async () => {
   const [status, report] = await Promise.all([command("status"), command("report")]);
@@ -222,7 +219,7 @@ test("a plan finds what the migration will warn of, says who is connected, and l
     "SELECT pg_sleep(300)",
   );
   shop.catch(() => undefined);
-  await until("the shop's session", 30, async () =>
+  await until("the shop's session", 180, async () =>
     (await legacyPod("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shop'")) === "1"
       ? true
       : undefined,
@@ -276,7 +273,7 @@ test("an interrupted plan leaves nothing behind either", async () => {
   expect(errors).toContain("interrupted");
   expect(code).toBe(3);
   expect(output).toBe("");
-  await until("what it made to be gone", 30, async () => ((await traces()) === before ? true : undefined));
+  await until("what it made to be gone", 180, async () => ((await traces()) === before ? true : undefined));
 });
 
 test("everything that is in the way is told at once, by a plan and by the migration", async () => {
@@ -313,7 +310,7 @@ test("everything that is in the way is told at once, by a plan and by the migrat
   expect(status.output).toContain("3 things are in the way");
   expect(status.output).toContain("open: it takes writes");
   expect(status.code).toBe(5);
-}, 150_000);
+});
 
 test("while it runs, when it is done, and what it keeps", async () => {
   const meanwhile: Promise<Status>[] = [];
@@ -383,4 +380,4 @@ test("while it runs, when it is done, and what it keeps", async () => {
     );
   await expect(login("legacy_md5", "md5-for-tests")).rejects.toThrow("password authentication failed");
   expect((await login("naytife_app", "naytife-app-for-tests")).trim()).toBe("1");
-}, 180_000);
+});

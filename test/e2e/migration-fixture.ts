@@ -5,7 +5,7 @@ import type { V1Pod } from "@kubernetes/client-node";
 import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { connect, type Target as LegacyTarget } from "../../local/legacy/cluster";
 import { poolerSpec } from "../../components/pooler";
-import { bringUpLegacy, takeDownLegacy } from "../../local/legacy/legacy";
+import { bringUpLegacy } from "../../local/legacy/legacy";
 import type { WalLevel } from "../../local/legacy/manifests";
 import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import { exampleSettings } from "../migration-settings";
@@ -29,6 +29,7 @@ export interface MigrationFixture {
   readonly settings: Settings;
   /** The password of the application's role on the target. */
   readonly targetPassword: string;
+  readonly poolerImage: string;
   /** kubectl in the namespace. */
   readonly k: (...args: string[]) => Promise<string>;
   /** SQL as superuser on the target. */
@@ -40,7 +41,7 @@ export interface MigrationFixture {
   readonly takeDown: () => Promise<void>;
 }
 
-/** Where a fixture is made, if not on the shared cluster with volumes of the node's disk. */
+/** Where a fixture is made, if not on the shared cluster with small volumes. An empty StorageClass is the node's disk. */
 export interface Place {
   readonly cluster: EmbeddedCluster;
   readonly targetStorage: Settings["dump"];
@@ -78,12 +79,13 @@ export async function migrationFixture(
   const targetPassword = "target:pass\\word' \"quoted";
   const cluster = place?.cluster ?? (await sharedCluster());
   const target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
+  const storage = ({ size, storageClass: other }: Settings["dump"]) => ({ size, storageClass: other || storageClass });
   const k = (...args: string[]) => kubectl(target, ["-n", namespace, ...args]);
   const known = await kubectl(target, ["get", "deployments", "-n", "cnpg-system", "-o", "name", "--ignore-not-found"]);
   if (!known.includes("cnpg-controller-manager")) {
     await kubectl(target, ["apply", "--server-side", "-f", cluster.operatorManifest]);
   }
-  const operator = ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=120s"];
+  const operator = ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=300s"];
   await kubectl(target, ["-n", "cnpg-system", ...operator]);
   await kubectl(target, ["create", "namespace", namespace]);
   const bootstrap = {
@@ -118,12 +120,14 @@ export async function migrationFixture(
         imageName: cluster.postgresImage,
         bootstrap: { initdb: bootstrap },
         postgresql: { parameters, pg_hba: ["hostnossl all all all reject"] },
-        storage: place?.targetStorage ?? { size: "2Gi", storageClass },
+        storage: storage(place?.targetStorage ?? { size: "2Gi", storageClass }),
+        // Else it is looked at each ten seconds.
+        probes: { startup: { periodSeconds: 1 }, readiness: { periodSeconds: 2 } },
       },
     },
   ];
   const manifest = objects.map((object) => JSON.stringify(object)).join("\n---\n");
-  await until("the operator's webhook", 90, async () => {
+  await until("the operator's webhook", 180, async () => {
     try {
       await kubectl(target, ["-n", namespace, "apply", "--server-side", "-f", "-"], manifest);
       return true;
@@ -133,14 +137,15 @@ export async function migrationFixture(
   });
   const legacyTarget = { ...target, namespace };
   await bringUpLegacy({ ...legacyTarget, size, seed: 3, image: legacyImage, walLevel });
-  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
+  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=300s");
   const made = settingsOf(legacyTarget, storageClass);
-  const settings = place === undefined ? made : { ...made, dump: place.dumpStorage };
+  const settings = place === undefined ? made : { ...made, dump: storage(place.dumpStorage) };
   return {
     target,
     namespace,
     settings,
     targetPassword,
+    poolerImage: cluster.poolerImage,
     k,
     primary: (sql, database = "naytifedb") =>
       psqlInPod(target, { namespace, name: "naytife-postgres-1", user: "postgres" }, database, sql),
@@ -148,9 +153,8 @@ export async function migrationFixture(
       psqlInPod(target, { namespace, name: "deploy/postgres", user: "naytife" }, database, sql),
     engine: (...mode) =>
       runProgram(["migration/engine/main.ts", ...mode], { [settingsVariable]: JSON.stringify(settings) }),
+    // All of it goes by itself, and nobody has to wait for that.
     takeDown: async () => {
-      await k("delete", "pooler.postgresql.cnpg.io,cluster.postgresql.cnpg.io", "--all");
-      await takeDownLegacy(legacyTarget);
       await kubectl(target, ["delete", "namespace", namespace, "--wait=false"]);
       await kubectl(target, ["delete", "storageclass", storageClass]);
     },
@@ -168,7 +172,10 @@ export interface Running {
 }
 
 /** Applies the Pooler as the program does; {@link poolerRuns} waits for it. */
-export async function applyPooler({ target, namespace }: MigrationFixture, instances: number): Promise<void> {
+export async function applyPooler(
+  { target, namespace, poolerImage }: MigrationFixture,
+  instances: number,
+): Promise<void> {
   const pooler = {
     apiVersion: "postgresql.cnpg.io/v1",
     kind: "Pooler",
@@ -176,7 +183,7 @@ export async function applyPooler({ target, namespace }: MigrationFixture, insta
     spec: poolerSpec({
       cluster: "naytife-postgres",
       instances,
-      image: (await sharedCluster()).poolerImage,
+      image: poolerImage,
       mode: "transaction",
       maxClientConnections: 1000,
       defaultPoolSize: 20,
@@ -193,11 +200,18 @@ export async function applyPooler({ target, namespace }: MigrationFixture, insta
   await kubectl(target, ["-n", namespace, "apply", "--server-side", "-f", "-"], JSON.stringify(pooler));
 }
 
+/** The application's role logs in to the target by the password that it has on the source, as clients of the old host name need it. */
+export async function takeSourcePassword({ k, primary }: MigrationFixture): Promise<void> {
+  const encoded = await k("get", "secret", "postgres-secret", "-o", "jsonpath={.data.POSTGRES_PASSWORD}");
+  await primary(`ALTER ROLE naytife PASSWORD '${Buffer.from(encoded, "base64").toString()}'`);
+  await k("patch", "secret", "cnpg-cluster-secret", "-p", JSON.stringify({ data: { password: encoded } }));
+}
+
 /** Waits until all pods of the Pooler are there. */
 export async function poolerRuns({ k }: MigrationFixture): Promise<void> {
   const pool = "deployment/naytife-postgres-pooler";
-  await until("the pooler's Deployment", 60, () => k("get", pool, "-o", "name").catch(() => undefined));
-  await k("rollout", "status", pool, "--timeout=120s");
+  await until("the pooler's Deployment", 180, () => k("get", pool, "-o", "name").catch(() => undefined));
+  await k("rollout", "status", pool, "--timeout=300s");
 }
 
 /**

@@ -1,4 +1,4 @@
-/** A slice of the kill campaign (`npm run campaign -- kill`): every moment of a migration once, and the next run finishes it. */
+/** A slice of the kill campaign (`npm run campaign -- kill`): a copy that was begun, one that was finished, and the moments around the switch; the next run finishes it. */
 import { migrate, type Told } from "../campaign/kill";
 import { slice } from "../campaign/plan";
 import { setTheScene, type Scene } from "../campaign/scene";

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { sharedCluster } from "./cluster";
-import { bringUpLegacy, connectionSecret, takeDownLegacy } from "../../local/legacy/legacy";
+import { bringUpLegacy, connectionSecret } from "../../local/legacy/legacy";
 import { connect, podQuery } from "../../local/legacy/cluster";
 import { missing, startWriter, stopWriter } from "../../local/legacy/writer";
 import type { Settings } from "../../migration/engine/settings";
@@ -87,22 +87,18 @@ const frozen = () =>
     "SELECT count(*) FROM pg_db_role_setting WHERE setrole = 0 AND 'default_transaction_read_only=on' = ANY (setconfig)",
   );
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 beforeAll(async () => {
   const cluster = await sharedCluster();
   target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
-  const known = await kubectl(target, ["get", "deployments", "-n", "cnpg-system", "-o", "name", "--ignore-not-found"]);
-  if (!known.includes("cnpg-controller-manager")) {
-    await kubectl(target, ["apply", "--server-side", "-f", cluster.operatorManifest]);
-  }
   await kubectl(target, [
     "-n",
     "cnpg-system",
     "rollout",
     "status",
     "deployment/cnpg-controller-manager",
-    "--timeout=120s",
+    "--timeout=300s",
   ]);
   await kubectl(target, ["create", "namespace", namespace]);
   const objects = [
@@ -150,10 +146,12 @@ beforeAll(async () => {
         // The operator makes the extension in every database as soon as such a parameter is there.
         postgresql: { parameters: { "pg_stat_statements.max": "1000" }, pg_hba: ["hostnossl all all all reject"] },
         storage: { size: "4Gi", storageClass },
+        // Else it is looked at each ten seconds.
+        probes: { startup: { periodSeconds: 1 }, readiness: { periodSeconds: 2 } },
       },
     },
   ];
-  await until("the operator's webhook", 90, async () => {
+  await until("the operator's webhook", 180, async () => {
     try {
       await kubectl(
         target,
@@ -166,16 +164,15 @@ beforeAll(async () => {
     }
   });
   await bringUpLegacy({ ...legacyTarget(), size: "40MB", seed: 3, image: legacyImage });
-  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=180s");
+  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=300s");
   settings = settingsOf(legacyTarget(), storageClass);
-}, 300_000);
+});
 
 afterAll(async () => {
-  await k("delete", "cluster.postgresql.cnpg.io", "naytife-postgres", "--ignore-not-found");
-  await takeDownLegacy(legacyTarget());
+  // All of it goes by itself, and nobody has to wait for that.
   await kubectl(target, ["delete", "namespace", namespace, "--wait=false"]);
   await kubectl(target, ["delete", "storageclass", storageClass]);
-}, 120_000);
+});
 
 test("a wrong password of the source is told, and nothing was changed", async () => {
   const { code, output, errors } = await engine({ source: { ...settings.source, secretName: "wrong" } });
@@ -184,30 +181,26 @@ test("a wrong password of the source is told, and nothing was changed", async ()
   expect(errors).toContain("password authentication failed");
   expect(errors).toContain("Nothing was changed");
   expect(await frozen()).toBe("0");
-}, 60_000);
+});
 
 test.each([
   ["another context", { context: "nowhere" }, /no context nowhere; it has: /],
   ["a Secret that is not there", { source: { secretName: "absent" } }, /no Secret absent/],
   ["a database that is not there", { source: { database: "elsewhere" } }, /no database elsewhere; it has: naytifedb/],
   ["too little room for the dump", { dump: { size: "1Mi" } }, /the dump volume has 1\.0 MB free/],
-])(
-  "%s is told before anything changed",
-  async (_what, change, message) => {
-    const changes = Object.fromEntries(
-      Object.entries(change).map(([key, value]) => {
-        const before: unknown = settings[key as keyof Settings];
-        return [key, typeof before === "object" ? { ...before, ...(value as object) } : value];
-      }),
-    );
-    const { code, errors } = await engine(changes);
-    expect(errors).toMatch(message);
-    expect(errors).toContain("Nothing was changed");
-    expect(code).toBe(1);
-    expect(await frozen()).toBe("0");
-  },
-  60_000,
-);
+])("%s is told before anything changed", async (_what, change, message) => {
+  const changes = Object.fromEntries(
+    Object.entries(change).map(([key, value]) => {
+      const before: unknown = settings[key as keyof Settings];
+      return [key, typeof before === "object" ? { ...before, ...(value as object) } : value];
+    }),
+  );
+  const { code, errors } = await engine(changes);
+  expect(errors).toMatch(message);
+  expect(errors).toContain("Nothing was changed");
+  expect(code).toBe(1);
+  expect(await frozen()).toBe("0");
+});
 
 test("a target that holds something is refused by the name of what it holds", async () => {
   await primary("CREATE TABLE naytife_schema.somebodys (id int)");
@@ -216,7 +209,7 @@ test("a target that holds something is refused by the name of what it holds", as
   expect(errors).toContain("relation naytife_schema.somebodys");
   expect(errors).toContain("Nothing was changed");
   expect(code).toBe(1);
-}, 60_000);
+});
 
 test("its pod killed in the copy, then in the index builds: the target is untouched, and the next run goes on", async () => {
   for (const [pattern, after] of [
@@ -232,7 +225,7 @@ test("its pod killed in the copy, then in the index builds: the target is untouc
       "0",
     );
   }
-}, 120_000);
+});
 
 /**
  * Runs the engine and ends its Job's program outright when `reached` is true in the copy. From the line `from` on, a session waits in the copy for its plan and takes
@@ -250,7 +243,7 @@ async function killedWhere(from: string, lock: string, reached: string): Promise
     if (!line.includes(from) || killed !== undefined) return;
     const exec = ["-n", namespace, "exec", "-i", "naytife-postgres-1", "-c", "postgres", "--", "timeout", "100"];
     void kubectl(target, [...exec, "bash", "-c", hold], waitAndLock).catch(() => "");
-    killed = until(reached, 60, async () =>
+    killed = until(reached, 180, async () =>
       (await primary(reached, "naytifedb_migration").catch(() => "")) === "t" ? true : undefined,
     ).then(() => killJob(legacyTarget()));
   });
@@ -296,7 +289,7 @@ test("killed outright in the middle of the copy, then before the statistics: eac
   expect(await primary("SELECT to_regnamespace('naytife_migration_copy') IS NULL", "naytifedb_migration")).toBe("t");
   await legacyPod("ALTER SYSTEM RESET autovacuum");
   await legacyPod("SELECT pg_reload_conf()");
-}, 240_000);
+});
 
 test("with the engine killed and a writer beside it: done by the next run, and nothing that was acknowledged is lost", async () => {
   // Let go as docs/migration.md says, so that the writer has something to write to.
@@ -334,7 +327,7 @@ test("with the engine killed and a writer beside it: done by the next run, and n
   expect(String(orders.reduce((sum, { rows }) => sum + rows, 0))).toBe(
     await primary("SELECT count(*) FROM naytife_schema.orders"),
   );
-}, 180_000);
+});
 
 test("the source is sealed, not restarted; the application's role logs in with the target's password and is no superuser", async () => {
   expect(await legacyPod("SELECT datallowconn FROM pg_database WHERE datname = 'naytifedb'")).toBe("f");
@@ -370,7 +363,7 @@ test("the source is sealed, not restarted; the application's role logs in with t
   expect(await k("get", "pvc", "-l", "naytife.com/holds=backup", "-o", "name")).toContain(
     "naytife-postgres-migration-dump",
   );
-}, 60_000);
+});
 
 test("a second run changes nothing and prints the same report", async () => {
   const state =
@@ -381,11 +374,11 @@ test("a second run changes nothing and prints the same report", async () => {
   expect(errors).toContain("already done");
   expect(JSON.parse(output)).toEqual(JSON.parse(before.slice(before.indexOf(" ") + 1)));
   expect(await primary(state, "postgres")).toBe(before);
-}, 30_000);
+});
 
 test("the comparison finds one changed row, one missing row, one dropped comment, one moved sequence", async () => {
   await legacyPod("ALTER DATABASE naytifedb WITH ALLOW_CONNECTIONS true");
-  await until("the legacy pod", 30, async () =>
+  await until("the legacy pod", 180, async () =>
     (await podQuery(connect(legacyTarget()), namespace, "SELECT 1")).length === 1 ? true : undefined,
   );
   expect((await engine({}, undefined, ["verify"])).code).toBe(0);
@@ -407,7 +400,7 @@ test("the comparison finds one changed row, one missing row, one dropped comment
   const redefined = await engine({}, undefined, ["verify"]);
   expect(redefined.errors).toContain("another comment");
   expect(redefined.code).toBe(1);
-}, 120_000);
+});
 
 test("no secret was said, nor lies in what stays", async () => {
   const encoded = await k("get", "secret", "postgres-secret", "-o", "jsonpath={.data.POSTGRES_PASSWORD}");

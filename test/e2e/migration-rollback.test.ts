@@ -81,7 +81,7 @@ function connectionOf(direct: string, pool: string): object {
 }
 const newConnection = () => connectionOf(newDatabase("naytife-postgres-rw"), newDatabase("naytife-postgres-pooler"));
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 beforeAll(async () => {
   // The operator makes an extension in the new database that the old one has not, as soon as such a parameter is there.
@@ -106,15 +106,15 @@ beforeAll(async () => {
     name: "pooled",
     url: { secret: "pooled-connection", key: "url" },
   });
-}, 300_000);
+});
 
 afterAll(async () => {
   await fixture.takeDown();
-}, 120_000);
+});
 
 /** Waits until a writer was told of more than `than` orders. */
 async function moreThan(writer: Writer, than: number): Promise<number> {
-  return until(`more than ${than} orders of ${writer.name}`, 60, async () => {
+  return until(`more than ${than} orders of ${writer.name}`, 180, async () => {
     const count = (await acknowledged(writer)).length;
     return count > than ? count : undefined;
   });
@@ -176,7 +176,7 @@ test("before a migration there is nothing to go back from", async () => {
   expect(errors).toContain("no finished migration");
   expect(errors).toContain("Nothing was changed");
   expect(code).toBe(1);
-}, 60_000);
+});
 
 test("the data moves under both writers, and what is written to the new database afterwards is of every kind", async () => {
   await moreThan(old, 10);
@@ -186,7 +186,7 @@ test("the data moves under both writers, and what is written to the new database
   await moreThan(pooled, 10);
   await fixture.primary(changes);
   expected = await fixture.primary(look);
-}, 180_000);
+});
 
 test("a definition that was changed since is named, and both databases are as they were", async () => {
   await fixture.primary("ALTER TABLE naytife_schema.shops ADD COLUMN added_since integer");
@@ -201,7 +201,7 @@ test("a definition that was changed since is named, and both databases are as th
   );
   expect(state).toBe("naytifedb|f");
   await moreThan(pooled, (await acknowledged(pooled)).length);
-}, 120_000);
+});
 
 test("a row that somebody wrote to the old database meanwhile is not overwritten", async () => {
   const behind = async (...statements: string[]) => {
@@ -218,7 +218,7 @@ test("a row that somebody wrote to the old database meanwhile is not overwritten
   expect(errors).toContain("somebody wrote to it since (naytife_schema.empty_table)");
   expect(code).toBe(1);
   await behind("DELETE FROM naytife_schema.empty_table");
-}, 120_000);
+});
 
 test("killed while it carries the rows, then while it compares: neither database is open half, and the next run goes on", async () => {
   for (const [pattern, after] of [
@@ -236,7 +236,7 @@ test("killed while it carries the rows, then while it compares: neither database
   const refused = await up();
   expect(refused.errors).toContain("a rollback was begun and has not come to its end");
   expect(refused.code).toBe(1);
-}, 180_000);
+});
 
 test("it goes back: every row that either writer was told of is in the old database, once", async () => {
   const before = (await acknowledged(old)).length;
@@ -262,7 +262,7 @@ test("it goes back: every row that either writer was told of is in the old datab
     ),
   ).toBe("0");
   expect(await fixture.legacy(look)).toBe(expected);
-}, 120_000);
+});
 
 test("the Secret names the old database; the new one is closed, and neither `up` nor another rollback opens it", async () => {
   const url = await fixture.k("get", "secret", "naytife-postgres-connection", "-o", "jsonpath={.data.DATABASE_URL}");
@@ -287,7 +287,7 @@ test("the Secret names the old database; the new one is closed, and neither `up`
   expect(await closed()).toBe("f");
   const running = "jsonpath={.items[*].status.containerStatuses[*].restartCount}";
   expect(await fixture.k("get", "pods", "-l", "app=postgres", "-o", running)).toBe("0");
-}, 120_000);
+});
 
 test("moved again, with what was written since, after the new database was emptied by name", async () => {
   expect((await command(["again"])).code).toBe(2);
@@ -299,7 +299,7 @@ test("moved again, with what was written since, after the new database was empti
   expect(moved.code).toBe(0);
   expect(await fixture.primary("SELECT v FROM naytife_schema.empty_table")).toBe("second");
   expect(await fixture.primary(look)).toBe(expected);
-}, 180_000);
+});
 
 test("finish ends the way back, early only on demand; the old database is the reader's to delete, and `up` does not miss it", async () => {
   expect((await command(["status"])).output).toMatch(/way back +npm run migration -- rollback; kept until 2/);
@@ -314,7 +314,7 @@ test("finish ends the way back, early only on demand; the old database is the re
 
   const ended = await command(["finish", "--now", "--yes"]);
   expect(ended.code).toBe(0);
-  await until("the dump's end", 60, async () => ((await claims()).includes("migration-dump") ? undefined : true));
+  await until("the dump's end", 180, async () => ((await claims()).includes("migration-dump") ? undefined : true));
   const back = await command(["rollback"]);
   expect(back.errors).toContain("the way back was ended at 2");
   expect(back.code).toBe(1);
@@ -331,7 +331,7 @@ test("finish ends the way back, early only on demand; the old database is the re
   expect(again.errors).toContain("already done");
   expect(again.code).toBe(0);
   expect(await fixture.primary(look)).toBe(expected);
-}, 120_000);
+});
 
 test("no secret was said", () => {
   for (const secret of [fixture.targetPassword, Buffer.from(legacyPassword, "base64").toString(), "SCRAM-SHA-256$"]) {

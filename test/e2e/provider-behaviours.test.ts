@@ -10,7 +10,7 @@ import { tool } from "../../local/toolchain/toolchain";
 import { sharedCluster } from "./cluster";
 import { EngineRun } from "../engine/engine-run";
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 const name = `behaviours-${randomBytes(3).toString("hex")}`;
 /** Each test has its own: what it leaves there is in nobody's way. */
@@ -261,8 +261,8 @@ test("a StorageClass with other parameters is replaced, the old one deleted firs
 
 test("waitFor ends when the condition comes", async () => {
   const annotations = { "pulumi.com/waitFor": '["condition=Ready","jsonpath={.status.phase}=fine"]' };
-  const running = engine.up(program(widget({ size: 1 }, annotations, 60)));
-  const deadline = Date.now() + 30_000;
+  const running = engine.up(program(widget({ size: 1 }, annotations, 180)));
+  const deadline = Date.now() + 120_000;
   for (;;) {
     try {
       setStatus({ phase: "fine", conditions: [{ type: "Ready", status: "True" }] });
@@ -282,7 +282,7 @@ test("waitFor that times out fails the update, keeps the object in the state, an
   expect(failed.error).toMatch(/timed out waiting for the condition/);
   expect(engine.state()).toContain(`"${namespace}/widget"`);
   setStatus({ conditions: [{ type: "Ready", status: "True" }] });
-  const mended = await engine.up(program(widget({ size: 1 }, annotations, 10)));
+  const mended = await engine.up(program(widget({ size: 1 }, annotations, 60)));
   expect(mended.error).toBeUndefined();
   expect(mended.operations).toEqual({ widget: "update" });
 });

@@ -1,6 +1,6 @@
 /**
- * `npm run recover` on the real operator, plugin and S3 store: back to a second before a table was dropped, over a failover, from one base backup, after the
- * loss of the whole Cluster; what cannot be is refused before anything is made. Each test goes on where the one before it ended.
+ * `npm run recover` on the real operator, plugin and an S3 store that outlives the namespace. First everything happens that a night can bring, on one history:
+ * a failover, a bulk load, and in the middle of it DROP TABLE. Then it is recovered from, as docs/recovery.md says. Each test goes on where the one before it ended.
  */
 import type { Stack } from "@pulumi/pulumi/automation";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,7 +10,9 @@ import { pathToFileURL } from "node:url";
 import { names } from "../../components/names";
 import { openStack } from "../../local/engine/stack";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
+import { run } from "../../local/run";
 import { localStackConfig } from "../../local/stack-config";
+import { tool } from "../../local/toolchain/toolchain";
 import { listingPod, type ObjectStore } from "../../recovery/bucket";
 import type { RecoveryReport } from "../../recovery/report";
 import { clusterName } from "./cluster";
@@ -20,25 +22,39 @@ import { type Outcome, runProgram } from "./migration-fixture";
 const name = clusterName("recovery");
 const namespace = "naytife";
 const former = "naytife-postgres";
+/** Where the bucket is: it stays when the namespace is lost. */
+const elsewhere = "elsewhere";
+const clusters = "cluster.postgresql.cnpg.io";
 const minutes = 60_000;
 
 let cluster: EmbeddedCluster;
 let scratch: string;
 let stack: Stack;
 
+/** Of the stack: what production has of it, as far as it fits here. */
+const settings: Record<string, string> = {
+  migrationEnabled: "false",
+  backupStore: "existing",
+  backupEndpointUrl: `http://store.${elsewhere}.svc:7070`,
+  protect: "true",
+  retainOnDelete: "true",
+  poolerInstances: "1",
+};
+
 const k = (...args: string[]) => kubectl(cluster, ["-n", namespace, ...args]);
 const field = async (path: string, ...args: string[]) =>
   (await k("get", ...args, "--ignore-not-found", "-o", `jsonpath=${path}`)).trim();
-const sql = async (of: string, statement: string, database = "naytifedb") => {
-  const pod = await field("{.status.currentPrimary}", "cluster.postgresql.cnpg.io", of);
-  return psqlInPod(cluster, { namespace, name: pod, user: "postgres" }, database, statement);
-};
+const primary = (of: string) => field("{.status.currentPrimary}", clusters, of);
+const sql = async (of: string, statement: string) =>
+  psqlInPod(cluster, { namespace, name: await primary(of), user: "postgres" }, "naytifedb", statement);
 /** The server's own clock, with its zone. */
 const now = (of: string) =>
   sql(of, `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`);
-const pause = (count: number) => new Promise((resolve) => setTimeout(resolve, count * 1000));
-
-const settings = { migrationEnabled: "false", backupStore: "local" };
+const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+const secretField = async (secret: string, key: string) =>
+  Buffer.from(await field(`{.data.${key}}`, "secret", secret), "base64").toString("utf8");
+const tell = (what: string, since: number) =>
+  process.stderr.write(`${what}: ${((Date.now() - since) / 1000).toFixed(1)} s\n`);
 
 /** The command, as an engineer runs it. */
 function recover(...args: string[]): Promise<Outcome> {
@@ -52,190 +68,387 @@ async function recovered(what: string, ...args: string[]): Promise<RecoveryRepor
   if (code !== 0) throw new Error(`${what}: ended with ${code ?? "a signal"}\n${errors}\n${output}`);
   const report = JSON.parse(output) as RecoveryReport;
   expect(report.checks.filter(({ passed }) => !passed)).toEqual([]);
-  expect(output + errors).not.toContain(await password());
+  expect(output + errors).not.toContain(await secretField(names.credentialsSecret, "password"));
   process.stderr.write(`${what}: ${JSON.stringify(report.seconds)}, ${report.segments} segments\n`);
   return report;
 }
 
-const password = async () =>
-  Buffer.from(await field("{.data.password}", "secret", names.credentialsSecret), "base64").toString("utf8");
-
 const completed = (backup: string) =>
-  until(`Backup ${backup}`, 120, async () => {
+  until(`Backup ${backup}`, 240, async () => {
     const phase = await field("{.status.phase}", "backup", backup);
     if (phase === "failed") throw new Error(await field("{.status.error}", "backup", backup));
     return phase === "completed" ? true : undefined;
   });
 
-async function throwAway(as: string): Promise<void> {
-  expect(await recover("discard", "--as", as, "--yes")).toMatchObject({ code: 0 });
+/** An S3 store as another provider would have it, and in the stack's namespace the Secret with its keys. */
+async function bringUpStore(): Promise<void> {
+  const labels = { app: "store" };
+  const keys = { ACCESS_KEY_ID: "access", ACCESS_SECRET_KEY: "not-a-secret-of-anybody" };
+  const secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: names.backupSecret, namespace },
+    stringData: keys,
+  };
+  const metadata = { name: "store", namespace: elsewhere };
+  const volumeMounts = [{ name: "store", mountPath: "/store" }];
+  const gateway = [
+    "/usr/local/bin/versitygw",
+    "--port=:7070",
+    "--region=us-phoenix-1",
+    "--health=/health",
+    "--quiet",
+    "posix",
+  ];
+  const deployment = {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata,
+    spec: {
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          securityContext: { runAsUser: 26, fsGroup: 26 },
+          initContainers: [
+            {
+              name: "bucket",
+              image: cluster.postgresImage,
+              command: ["mkdir", "-p", "/store/buckets/naytife-postgres-backups", "/store/metadata"],
+              volumeMounts,
+            },
+          ],
+          containers: [
+            {
+              name: "store",
+              image: cluster.storeImage,
+              command: [...gateway, "--sidecar=/store/metadata", "/store/buckets"],
+              env: [
+                { name: "ROOT_ACCESS_KEY_ID", value: keys.ACCESS_KEY_ID },
+                { name: "ROOT_SECRET_ACCESS_KEY", value: keys.ACCESS_SECRET_KEY },
+              ],
+              readinessProbe: { httpGet: { path: "/health", port: 7070 }, periodSeconds: 2 },
+              volumeMounts,
+            },
+          ],
+          volumes: [{ name: "store", emptyDir: {} }],
+        },
+      },
+    },
+  };
+  const service = { apiVersion: "v1", kind: "Service", metadata, spec: { selector: labels, ports: [{ port: 7070 }] } };
+  const spaces = [elsewhere, namespace].map((one) => ({
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name: one },
+  }));
+  const items = [...spaces, secret, deployment, service];
+  await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
 }
 
-jest.setTimeout(4 * minutes);
+const bringUp = (refresh: boolean) =>
+  stack.up({ onOutput: () => undefined, onError: () => undefined, color: "never", refresh });
+
+/** `pulumi …`, as a message says it. */
+async function pulumi(command: string): Promise<void> {
+  const [, ...args] = command.split(" ").map((word) => word.replace(/^'(.*)'$/, "$1"));
+  const { workDir: cwd, envVars } = stack.workspace;
+  await run(await tool("pulumi"), args, { cwd, env: { ...process.env, ...envVars } });
+}
+
+jest.setTimeout(10 * minutes);
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), "naytife-recovery-"));
   await down({ name }); // What an interrupted run left.
+  let since = Date.now();
   cluster = await up({ name });
+  tell("the cluster", since);
+  await bringUpStore();
+  since = Date.now();
   stack = await openStack({
     stack: "local",
     stateDirectory: scratch,
     backend: pathToFileURL(join(scratch, "backend")).href,
-    config: { ...(await localStackConfig(cluster)), ...settings, poolerInstances: "1" },
+    config: { ...(await localStackConfig(cluster)), ...settings },
   });
-  await stack.up({ onOutput: () => undefined, color: "never" });
-  const first = await until("the first base backup", 60, async () => {
-    const listed = await field("{.items[0].metadata.name}", "backup");
-    return listed === "" ? undefined : listed;
-  });
-  await completed(first);
-}, 10 * minutes);
+  await bringUp(false);
+  tell("pulumi up", since);
+}, 15 * minutes);
 
 afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true });
   await down({ name });
-}, 2 * minutes);
+}, 3 * minutes);
 
-test("a table that was dropped is back as it was a second before, and the former Cluster is as it was", async () => {
-  await sql(former, "CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 1000)");
-  await pause(2);
-  const before = await now(former);
-  await pause(1);
-  await sql(former, "DROP TABLE orders");
-  const pods = await field("{.items[*].metadata.uid}", "pod", "-l", `cnpg.io/cluster=${former}`);
-  const report = await recovered("PITR to one second before DROP TABLE", "--at", before);
-  expect(report.cluster).toBe("naytife-postgres-r1");
-  expect(report.contents.tables).toContainEqual({ table: "public.orders", rows: 1000 });
-  expect(await sql(former, "SELECT to_regclass('orders') IS NULL")).toBe("t");
-  expect(await field("{.items[*].metadata.uid}", "pod", "-l", `cnpg.io/cluster=${former}`)).toBe(pods);
-  // It archives for itself, and takes writes with the application's password.
-  expect(await field("{.spec.plugins[0].parameters.serverName}", "cluster.postgresql.cnpg.io", report.cluster)).toBe(
-    report.cluster,
-  );
-  await sql(report.cluster, "INSERT INTO orders VALUES (1001)");
-});
+const size = (instances: number) =>
+  k("patch", clusters, former, "--type=merge", "-p", JSON.stringify({ spec: { instances } }));
 
-test("what cannot be is refused at once, all of it together, and nothing is made", async () => {
-  const late = await recover("--at", "2099-01-01T00:00:00Z", "--as", "naytife-postgres-r1");
-  expect(late.code).toBe(1);
-  expect(late.errors).toContain("there is a Cluster naytife-postgres-r1 already");
-  expect(late.errors).toMatch(
-    /is later than the last WAL that was archived\. It can be recovered: 20\d\d-\S+Z to 20\d\d-\S+Z/,
-  );
-  expect(late.errors).toContain("Nothing was changed.");
-  const zone = await recover("--at", "2026-11-21 22:00:00");
-  expect(zone.code).toBe(1);
-  expect(zone.errors).toContain("has no time zone: it could be 2026-11-21T22:00:00.000000Z");
-  expect(await field("{.items[*].metadata.name}", "cluster.postgresql.cnpg.io")).toBe(`${former} naytife-postgres-r1`);
-  await throwAway("naytife-postgres-r1");
-});
-
-test("goes on over a failover: the row that was written after it is there", async () => {
-  const patch = (instances: number) =>
-    k("patch", "cluster.postgresql.cnpg.io", former, "--type=merge", "-p", JSON.stringify({ spec: { instances } }));
-  await patch(2);
-  await until("a replica that streams", 120, async () =>
+/** Fails over to a second instance, which goes on alone. */
+async function failOver(): Promise<void> {
+  await until("a replica that streams", 240, async () =>
     (await sql(former, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")) === "1"
       ? true
       : undefined,
   );
-  const primary = await field("{.status.currentPrimary}", "cluster.postgresql.cnpg.io", former);
-  await k("delete", "pod", primary, "--grace-period=0", "--force");
-  await until("another primary", 120, async () => {
-    const [phase, current] = (
-      await field("{.status.phase}|{.status.currentPrimary}", "cluster.postgresql.cnpg.io", former)
-    ).split("|");
-    return phase === "Cluster in healthy state" && current !== primary ? true : undefined;
+  const before = await primary(former);
+  await k("delete", "pod", before, "--grace-period=0", "--force");
+  await until("another primary", 240, async () =>
+    (await sql(former, "SELECT NOT pg_is_in_recovery()").catch(() => "f")) === "t" && (await primary(former)) !== before
+      ? true
+      : undefined,
+  );
+  await size(1);
+}
+
+let backup: string;
+/** A second before DROP TABLE, in the middle of the bulk load. */
+let before: string;
+const batch = 500;
+
+test("what happens: a base backup, a failover, a bulk load, and in the middle of it DROP TABLE", async () => {
+  const since = Date.now();
+  await size(2);
+  backup = await until("the first base backup", 180, async () => {
+    const listed = await field("{.items[0].metadata.name}", "backup");
+    return listed === "" ? undefined : listed;
   });
+  await completed(backup);
+  await failOver();
+  tell("base backup, second instance, failover", since);
   expect(await sql(former, "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")).toBe("00000002");
   await sql(
     former,
-    "CREATE TABLE marker (at timestamptz DEFAULT clock_timestamp()); INSERT INTO marker DEFAULT VALUES",
+    `CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 1000);
+     CREATE TABLE load (batch int, id int, at timestamptz DEFAULT clock_timestamp());
+     CREATE TABLE written (id int PRIMARY KEY); GRANT SELECT, INSERT ON written TO naytife`,
   );
-  await patch(1);
-  const report = await recovered("latest, over a failover", "--latest", "--as", "over-failover");
-  expect(report.contents.tables).toContainEqual({ table: "public.marker", rows: 1 });
+  const loading = sql(
+    former,
+    `DO $$ BEGIN FOR batch IN 1..60 LOOP
+       INSERT INTO load SELECT batch, generate_series(1, ${batch}); COMMIT; PERFORM pg_sleep(0.1);
+     END LOOP; END $$`,
+  );
+  await pause(3);
+  before = await now(former);
+  await pause(1);
+  await sql(former, "DROP TABLE orders");
+  await loading;
+  expect(await sql(former, "SELECT count(DISTINCT batch) FROM load")).toBe("60");
+});
+
+test("all of it is recovered to a second before DROP TABLE, over the failover, and from the base backup alone; what cannot be is refused at once", async () => {
+  const pods = await field("{.items[*].metadata.uid}", "pod", "-l", `cnpg.io/cluster=${former}`);
+  const [late, zone, report, whole] = await Promise.all([
+    recover("--at", "2099-01-01T00:00:00Z", "--as", former),
+    recover("--at", before.replace("T", " ").replace("Z", "")),
+    recovered("to a second before DROP TABLE", "--at", before),
+    // As after the loss of the Cluster: what the new one is like says the stack's configuration alone.
+    recovered(
+      "the base backup alone",
+      "--backup",
+      backup,
+      "--as",
+      "whole",
+      "--from",
+      former,
+      "--config",
+      "clusterName=lost",
+    ),
+  ]);
+  expect(late.code).toBe(1);
+  expect(late.errors).toContain(`there is a Cluster ${former} already`);
+  expect(late.errors).toContain("is not before the last commit that was archived");
+  expect(late.errors).toContain("Nothing was changed.");
+  // Both ends can be taken as they are printed.
+  const [, first = "", last = ""] = /It can be recovered: (20\S+Z) to (20\S+Z)/.exec(late.errors) ?? [];
+  const loaded = await sql(former, "SELECT extract(epoch FROM max(at)) FROM load");
+  expect(Date.parse(last) / 1000).toBeGreaterThanOrEqual(Math.floor(Number(loaded)));
+  expect(Date.parse(last)).toBeLessThan(Date.now());
+  expect(Date.parse(first)).toBeLessThan(Date.parse(before));
+  expect(zone.code).toBe(1);
+  expect(zone.errors).toContain(`has no time zone: it could be ${before}`);
+
+  expect(report.cluster).toBe("naytife-postgres-r1");
   expect(report.contents.timeline).toBe(3);
+  expect(report.contents.tables).toContainEqual({ table: "public.orders", rows: 1000 });
+  // Of the load exactly what was committed by then: the same rows as the former one has of those batches, and each batch whole.
+  const [batches = 0, rows] = (await sql(report.cluster, "SELECT max(batch), count(*) FROM load"))
+    .split("|")
+    .map(Number);
+  expect(rows).toBe(batches * batch);
+  expect(batches).toBeGreaterThan(1);
+  expect(batches).toBeLessThan(60);
+  const hash = `SELECT md5(string_agg(load::text, ',' ORDER BY batch, id)) FROM load WHERE batch <= ${batches}`;
+  expect(await sql(report.cluster, hash)).toBe(await sql(former, hash));
+  expect(await sql(former, `SELECT max(at) <= '${before}' FROM load WHERE batch = ${batches}`)).toBe("t");
+  expect(await sql(former, `SELECT min(at) > '${before}' FROM load WHERE batch = ${batches + 2}`)).toBe("t");
+
+  expect(whole.contents.tables.map(({ table }) => table)).not.toContain("public.load");
+  // The former one is as it was.
+  expect(await sql(former, "SELECT to_regclass('orders') IS NULL")).toBe("t");
+  expect(await field("{.items[*].metadata.uid}", "pod", "-l", `cnpg.io/cluster=${former}`)).toBe(pods);
 });
 
-test("promote turns the URL, and what the former Cluster gets is refused", async () => {
-  expect(await recover("promote", "--as", "over-failover")).toMatchObject({ code: 2 });
-  const { code, errors } = await recover("promote", "--as", "over-failover", "--yes");
-  expect(errors).toContain("pulumi config set clusterName over-failover");
+test("the dropped table alone is fetched into the database that is in use", async () => {
+  const dump = await k("exec", "naytife-postgres-r1-1", "-c", "postgres", "--", "pg_dump", "-t", "orders", "naytifedb");
+  const restore = ["psql", "-v", "ON_ERROR_STOP=1", "-1", "naytifedb"];
+  const exec = ["-n", namespace, "exec", "-i", await primary(former), "-c", "postgres", "--"];
+  await kubectl(cluster, [...exec, ...restore], dump);
+  expect(await sql(former, "SELECT count(*) FROM orders")).toBe("1000");
+});
+
+test("promote turns applications that write, and no write that was confirmed is lost or in two places", async () => {
+  const since = Date.now();
+  const thrownAway = recover("discard", "--as", "whole", "--yes");
+  const asked = recover("promote", "--as", "naytife-postgres-r1");
+  const stop = "/run/enough";
+  // The URL comes by standard input: a command stands in the audit log.
+  const writer = `read -r url; i=0; while [ ! -e ${stop} ]; do i=$((i + 1))
+    PGCONNECT_TIMEOUT=2 psql -XAtq "$url" -c "INSERT INTO written VALUES ($i)" 2> /dev/null && echo "$i"; sleep 0.2; done`;
+  const exec = ["-n", namespace, "exec", "-i", "naytife-postgres-r1-1", "-c", "postgres", "--", "bash", "-c"];
+  const url = await secretField(names.connectionSecret, "DATABASE_URL");
+  const writing = kubectl(cluster, [...exec, writer], `${url}\n`);
+  const count = (of: string) => sql(of, "SELECT count(*) FROM written").then(Number);
+  await until("writes", 180, async () => ((await count(former)) > 3 ? true : undefined));
+  expect(await asked).toMatchObject({ code: 2 });
+  const began = Date.now();
+  const { code, errors } = await recover("promote", "--as", "naytife-postgres-r1", "--yes");
+  tell("promote", began);
+  expect(errors).toContain("pulumi config set clusterName naytife-postgres-r1 --stack local");
   expect(code).toBe(0);
-  const data = async (key: string) =>
-    Buffer.from(await field(`{.data.${key}}`, "secret", names.connectionSecret), "base64").toString("utf8");
-  expect(new URL(await data("DATABASE_URL_DIRECT")).hostname).toBe(`over-failover-rw.${namespace}.svc`);
-  expect(new URL(await data("DATABASE_URL")).hostname).toBe(`${names.pooler}.${namespace}.svc`);
-  expect(await field("{.spec.cluster.name}", "pooler.postgresql.cnpg.io", names.pooler)).toBe("over-failover");
-  // Both ways in, as an application takes them, from a pod that has psql.
-  const pod = await field("{.status.currentPrimary}", "cluster.postgresql.cnpg.io", "over-failover");
-  for (const key of ["DATABASE_URL", "DATABASE_URL_DIRECT"]) {
-    const psql = `psql -XAtq "$(cat)" -c "SELECT count(*) FROM marker"`;
-    const answer = await kubectl(
-      cluster,
-      ["-n", namespace, "exec", "-i", pod, "-c", "postgres", "--", "bash", "-c", psql],
-      await data(key),
-    );
-    expect(answer.trim()).toBe("1");
-  }
+  await until("writes", 180, async () => ((await count("naytife-postgres-r1")) > 3 ? true : undefined));
+  await k("exec", "naytife-postgres-r1-1", "-c", "postgres", "--", "touch", stop);
+  const confirmed = (await writing).trim().split("\n").map(Number);
+  const ids = async (of: string) => (await sql(of, "SELECT id FROM written")).split("\n").map(Number);
+  const [old, new_] = [await ids(former), await ids("naytife-postgres-r1")];
+  expect(confirmed.filter((id) => !old.includes(id) && !new_.includes(id))).toEqual([]);
+  expect(new_.filter((id) => old.includes(id))).toEqual([]);
+  expect(Math.min(...new_)).toBeGreaterThan(Math.max(...old));
+  process.stderr.write(`promote: ${confirmed.length} of ${Math.max(...new_)} writes confirmed\n`);
+
+  expect(await secretField(names.connectionSecret, "DATABASE_URL")).toBe(url);
+  const direct = await secretField(names.connectionSecret, "DATABASE_URL_DIRECT");
+  expect(new URL(direct).hostname).toBe(`naytife-postgres-r1-rw.${namespace}.svc`);
+  const psql = `read -r url; psql -XAtq "$url" -c "INSERT INTO written VALUES (0)"`;
+  await kubectl(cluster, [...exec, psql], `${direct}\n`);
   await expect(sql(former, "CREATE TABLE late ()")).rejects.toThrow(/read-only/);
-  const refused = await recover("discard", "--as", "over-failover", "--yes");
-  expect(refused.errors).toContain("leads to it");
-  expect(refused.code).toBe(1);
-  await completed("over-failover-first");
+  const refused = await recover("discard", "--as", "naytife-postgres-r1", "--yes");
+  expect(refused).toMatchObject({ code: 1, errors: expect.stringContaining("leads to it") as string });
+  expect(await thrownAway).toMatchObject({ code: 0 });
+  tell("promote with a writer, and what was thrown away", since);
 });
 
-test("a base backup alone, by its name", async () => {
-  const backup = await field(`{.items[?(@.spec.cluster.name=="${former}")].metadata.name}`, "backup");
-  const report = await recovered("named base backup", "--backup", backup, "--as", "full");
-  expect(report.contents.tables.map(({ table }) => table)).not.toContain("public.marker");
-  await throwAway("full");
-});
-
-test("the loss of the Cluster with all its volumes: the bucket is enough", async () => {
-  await k("delete", "cluster.postgresql.cnpg.io", former);
-  await until("the volumes are gone", 60, async () =>
-    (await field("{.items[*].metadata.name}", "pvc", "-l", `cnpg.io/cluster=${former}`)) === "" ? true : undefined,
-  );
-  const report = await recovered("total loss", "--as", "from-nothing");
-  expect(report.from).toBe(former);
-  expect(report.contents.tables).toContainEqual({ table: "public.marker", rows: 1 });
-  await throwAway("from-nothing");
-});
-
-/** Removes the last WAL segment but one from the archive, in the sidecar's image, which knows S3. */
-const removeSegment = `
+/** Removes the archive's last WAL segment but one, and cuts its base backup off, in the sidecar's image, which knows S3. */
+const damage = `
 import os, boto3
 from urllib.parse import urlsplit
 place = urlsplit(os.environ["DESTINATION"])
 client = boto3.client("s3", endpoint_url=os.environ["ENDPOINT_URL"])
-prefix = place.path.strip("/") + "/${former}/wals/"
-keys = sorted(one["Key"] for one in client.list_objects_v2(Bucket=place.netloc, Prefix=prefix)["Contents"])
-segments = [key for key in keys if len(key.rsplit("/", 1)[1].split(".")[0]) == 24 and ".partial" not in key and ".backup" not in key]
+def keys(folder):
+    prefix = place.path.strip("/") + "/${former}/" + folder + "/"
+    return sorted(one["Key"] for one in client.list_objects_v2(Bucket=place.netloc, Prefix=prefix)["Contents"])
+segments = [key for key in keys("wals") if len(key.rsplit("/", 1)[1].split(".")[0]) == 24 and ".partial" not in key and ".backup" not in key]
 client.delete_object(Bucket=place.netloc, Key=segments[-2])
+data = next(key for key in keys("base") if "/data.tar" in key)
+body = client.get_object(Bucket=place.netloc, Key=data)["Body"].read()
+client.put_object(Bucket=place.netloc, Key=data, Body=body[: len(body) // 2])
 print(segments[-2].rsplit("/", 1)[1][:24])
 `;
 
-test("a WAL segment that is missing is named, with the time up to which can be recovered", async () => {
+/** A WAL segment that is missing is named before anything is made, and a damaged base backup by its recovery. */
+async function damageIsNamed(): Promise<void> {
+  const since = Date.now();
   const store = JSON.parse(
     await k("get", "objectstore.barmancloud.cnpg.io", names.objectStore, "-o", "json"),
   ) as ObjectStore;
-  const seconds = 60;
-  const { metadata, spec } = listingPod(
-    "remove-segment",
-    store,
-    { image: cluster.backupSidecarImage, seconds },
-    removeSegment,
-  );
+  const { metadata, spec } = listingPod("damage", store, { image: cluster.backupSidecarImage, seconds: 120 }, damage);
   const pod = { apiVersion: "v1", kind: "Pod", metadata, spec };
   await kubectl(cluster, ["-n", namespace, "apply", "-f", "-"], JSON.stringify(pod));
-  await k("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/remove-segment", "--timeout=60s");
-  const segment = (await k("logs", "remove-segment")).trim();
+  await k("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/damage", "--timeout=300s");
+  const segment = (await k("logs", "damage")).trim();
   expect(segment).toMatch(/^[0-9A-F]{24}$/);
-  const { code, errors } = await recover("--latest", "--as", "with-a-gap");
-  expect(code).toBe(1);
-  expect(errors).toContain(`WAL segment ${segment} is missing`);
-  expect(errors).toMatch(/It can be recovered: 20/);
-  expect(await field("{.metadata.name}", "cluster.postgresql.cnpg.io", "with-a-gap")).toBe("");
+  const [gap, damaged] = await Promise.all([
+    recover("--latest", "--from", former, "--as", "with-a-gap"),
+    recover("--backup", backup, "--from", former, "--as", "damaged"),
+  ]);
+  expect(gap.code).toBe(1);
+  expect(gap.errors).toContain(`WAL segment ${segment} is missing`);
+  expect(gap.errors).toMatch(/It can be recovered: 20\S+Z to 20\S+Z/);
+  expect(await field("{.metadata.name}", clusters, "with-a-gap")).toBe("");
+  expect(damaged.code).toBe(1);
+  expect(damaged.errors).toMatch(/base backup \d{8}T\d{6} \(.*\) is damaged or not whole: .*unexpected end of data/);
+  expect(damaged.errors).toContain("discard --as damaged");
+  tell("a missing segment and a damaged base backup", since);
+}
+
+test("until the stack's configuration agrees no update begins, and then it takes the Cluster over; meanwhile damage in the archive is named", async () => {
+  const inUse = () =>
+    Promise.all([
+      field("{.spec.cluster.name}", "pooler.postgresql.cnpg.io", names.pooler),
+      field("{.data.DATABASE_URL_DIRECT}", "secret", names.connectionSecret),
+    ]);
+  const turned = await inUse();
+  let since = Date.now();
+  const message = await bringUp(true).then(
+    () => "",
+    (error: unknown) => String(error),
+  );
+  tell("pulumi up, refused", since);
+  expect(message).toContain("Cluster naytife-postgres-r1 is the application's database since 20");
+  expect(await inUse()).toEqual(turned);
+  const pod = await field("{.metadata.uid}", "pod", "naytife-postgres-r1-1");
+  // Pulumi says it as it comes, and again at the end.
+  const said = message.split("\n").flatMap((line) => /^\s*(pulumi (?!up).*?)\s*$/.exec(line)?.[1] ?? []);
+  const commands = [...new Set(said)];
+  expect(commands.map((command) => command.split(" ").slice(1, 4).join(" "))).toEqual([
+    "config set clusterName",
+    "config set recoverFrom",
+    expect.stringMatching(/^state unprotect/),
+  ]);
+  for (const command of commands) await pulumi(command);
+  since = Date.now();
+  await Promise.all([bringUp(true), damageIsNamed()]);
+  tell("pulumi up, takes it over", since);
+  expect(await inUse()).toEqual(turned);
+  expect(await field("{.metadata.uid}", "pod", "naytife-postgres-r1-1")).toBe(pod);
+  expect(await field("{.metadata.name}", clusters, former)).toBe(former); // retainOnDelete
+  Object.assign(settings, { clusterName: "naytife-postgres-r1", recoverFrom: former });
+});
+
+test("the loss of the namespace with everything in it: the bucket is enough", async () => {
+  await completed("naytife-postgres-r1-first");
+  const segment = await sql("naytife-postgres-r1", "SELECT pg_walfile_name(pg_current_wal_lsn())");
+  const rows = "SELECT count(*), sum(id) FROM written";
+  const [load, written] = await Promise.all([
+    sql("naytife-postgres-r1", "SELECT count(*) FROM load"),
+    sql("naytife-postgres-r1", rows),
+  ]);
+  await sql("naytife-postgres-r1", "SELECT pg_switch_wal()");
+  await until("everything is archived", 180, async () =>
+    (await sql("naytife-postgres-r1", "SELECT last_archived_wal FROM pg_stat_archiver")) >= segment ? true : undefined,
+  );
+  let since = Date.now();
+  await kubectl(cluster, ["delete", "namespace", namespace, "--timeout=300s"]);
+  tell("the namespace's end", since);
+  since = Date.now();
+  await bringUpStore();
+  for (const command of [
+    "pulumi config set clusterName naytife-postgres-r2 --stack local",
+    "pulumi config set recoverFrom naytife-postgres-r1 --stack local",
+  ]) {
+    await pulumi(command);
+  }
+  const { outputs } = await bringUp(true);
+  tell("pulumi up, out of the bucket", since);
+  Object.assign(settings, { clusterName: "naytife-postgres-r2", recoverFrom: "naytife-postgres-r1" });
+  expect(await sql("naytife-postgres-r2", "SELECT count(*) FROM load")).toBe(load);
+  expect(await sql("naytife-postgres-r2", "SELECT count(*) FROM orders")).toBe("1000");
+  expect(await sql("naytife-postgres-r2", rows)).toBe(written);
+  // The application comes in by both ways.
+  for (const output of ["DATABASE_URL", "DATABASE_URL_DIRECT"]) {
+    const psql = `read -r url; psql -XAtq "$url" -c "INSERT INTO written SELECT max(id) + 1 FROM written RETURNING 1"`;
+    const exec = ["-n", namespace, "exec", "-i", "naytife-postgres-r2-1", "-c", "postgres", "--", "bash", "-c", psql];
+    await kubectl(cluster, exec, `${String(outputs[output]?.value)}\n`);
+  }
 });

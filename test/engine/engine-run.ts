@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { PluginName } from "../../local/engine/plugins";
 import { openProgram } from "../../local/engine/stack";
+import { sparing } from "../sparing";
 
 /** What one `up`, `refresh` or `preview` did. */
 export interface Run {
@@ -27,10 +28,7 @@ export class EngineRun {
     private readonly stack: Stack,
   ) {
     this.emptyState = this.state();
-    this.readOutputs = stack.outputs.bind(stack);
-    // After each run the Automation API starts the CLI three times more, to ask for the outputs and for the history. That is half of
-    // an `up`'s time: the outputs are read when a test wants them.
-    Object.assign(stack, { outputs: () => Promise.resolve({}), info: () => Promise.resolve(undefined) });
+    this.readOutputs = sparing(stack);
   }
 
   /** @param plugins Default: those that every stack needs. */

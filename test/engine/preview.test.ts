@@ -67,6 +67,9 @@ const expected = ({ storageClass, instances }: { storageClass: string; instances
   "kubernetes:postgresql.cnpg.io/v1:Pooler naytife-postgres-pooler",
   "kubernetes:postgresql.cnpg.io/v1:ScheduledBackup naytife-postgres-daily",
   `kubernetes:storage.k8s.io/v1:StorageClass ${storageClass}`,
+  ...(storageClass === "cnpg-oci-storage"
+    ? [`kubernetes:storage.k8s.io/v1:StorageClass ${storageClass}-throw-away`]
+    : []),
   "naytife:postgres:Archive archive",
   "naytife:postgres:ArchivingCheck archiving",
   "naytife:postgres:BackupSchedule backup-schedule",
@@ -99,7 +102,8 @@ test.each(stackNames)(
     // Objects of the plugin's manifest have their kind in their name.
     const ofManifest = /^kubernetes:\S+:(\w+) \1-/;
     expect(listed.filter((line) => ofManifest.test(line)).length).toBeGreaterThan(10);
-    const ofBucket = (line: string) => line.startsWith("oci:") || /OciBucket|oci|cnpg-backup-secret/.test(line);
+    const ofBucket = (line: string) =>
+      line.startsWith("oci:") || /OciBucket|oci(?!-storage)|cnpg-backup-secret/.test(line);
     const others = listed.filter((line) => !ofManifest.test(line) && (stack === "local" || !ofBucket(line)));
     expect(others.sort()).toEqual([...expected(table[stack]), ...(stack === "local" ? localBucket : [])].sort());
     expect(new Set(resources.map(({ operation }) => operation))).toEqual(new Set(["create"]));

@@ -9,6 +9,9 @@ import { sourceConnection } from "../../migration/engine/source";
 import { recoveringCluster, specOfStack } from "../../recovery/manifest";
 import { recoverySettings } from "../../recovery/settings";
 
+// It asks Kubernetes, which is not there.
+jest.mock("../../recovery/promotion-check", () => ({ refuseToTurnBack: () => Promise.resolve() }));
+
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
 const sizeType = `${clusterType}Patch`;
 const podMonitorType = "kubernetes:monitoring.coreos.com/v1:PodMonitor";
@@ -189,14 +192,24 @@ describe.each(stacks)("%s", (stack) => {
     expect(program.ofType("command:local:Command").map(({ name }) => name)).toEqual(["archiving-command"]);
   });
 
-  test("has the table's storage class, and only that", async () => {
-    const storageClass = (await programOf(stack)).get("kubernetes:storage.k8s.io/v1:StorageClass");
-    expect(storageClass.inputs).toMatchObject({
-      metadata: { name: row.storage.storageClass },
+  test("has the table's storage class; where it keeps volumes, the restore drill has one like it that does not", async () => {
+    const storageClasses = (await programOf(stack)).ofType("kubernetes:storage.k8s.io/v1:StorageClass");
+    const like = (name: string, reclaimPolicy: string) => ({
+      metadata: { name },
       provisioner: row.provisioner,
-      reclaimPolicy: row.reclaimPolicy,
+      reclaimPolicy,
       allowVolumeExpansion: row.allowVolumeExpansion,
       volumeBindingMode: "WaitForFirstConsumer",
+    });
+    const { storageClass } = row.storage;
+    expect(storageClasses.map(({ inputs }) => inputs)).toMatchObject([
+      like(storageClass, row.reclaimPolicy),
+      ...(row.reclaimPolicy === "Delete" ? [] : [like(`${storageClass}-throw-away`, "Delete")]),
+    ]);
+    const scripts = (await programOf(stack)).get("kubernetes:core/v1:ConfigMap", "naytife-postgres-restore-drill");
+    const { "copy.json": copy } = scripts.inputs.data as Record<string, string>;
+    expect((JSON.parse(copy ?? "") as { spec: unknown }).spec).toMatchObject({
+      storage: { size: row.storage.size, storageClass: (storageClasses[1] ?? storageClasses[0])?.name },
     });
   });
 

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import * as path from "node:path";
 import type { V1CronJob } from "@kubernetes/client-node";
 import { parse } from "yaml";
-import { invocation, UsageError } from "../../drill/main";
+import { invocation, refuseWithoutDrills, UsageError } from "../../drill/main";
 import {
   cronJobSpec,
   databaseSpec,
@@ -162,11 +162,7 @@ describe("the log of a recovery", () => {
   const line = (ts: string, message: string, severity = "LOG") =>
     JSON.stringify({ level: "info", ts, msg: "record", record: { error_severity: severity, message } });
   const log = [
-    JSON.stringify({
-      level: "info",
-      ts: "2026-11-21T22:00:00.5Z",
-      msg: "Restore through plugin detected, proceeding...",
-    }),
+    JSON.stringify({ level: "info", ts: "2026-11-21T22:00:00.5Z", msg: "Restore through plugin detected" }),
     "not JSON",
     line("2026-11-21T22:00:10.75Z", "database system was interrupted; last known up at 2026-11-21 21:00:00 UTC"),
     line("2026-11-21T22:00:10.9Z", 'starting point-in-time recovery to WAL location (LSN) "0/73D7C60"'),
@@ -175,10 +171,15 @@ describe("the log of a recovery", () => {
     line("2026-11-21T22:00:12Z", 'restored log file "000000010000000000000007" from archive'),
     line("2026-11-21T22:00:12.25Z", "redo done at 0/73D7C60 system usage: CPU: user: 0.01 s"),
   ];
+  const ofBarman = [
+    JSON.stringify({ level: "info", ts: "2026-11-21T22:00:01Z", msg: "Recovering from external cluster" }),
+    JSON.stringify({ level: "info", ts: "2026-11-21T22:00:03Z", msg: "Starting barman-cloud-restore" }),
+    JSON.stringify({ level: "info", ts: "2026-11-21T22:00:09.25Z", msg: "Restore completed" }),
+  ];
 
   test("says what took how long", () => {
-    expect(JSON.parse(perl("recovery-log.pl", ["times"], log.join("\n")))).toEqual({
-      fetchSeconds: 10.25,
+    expect(JSON.parse(perl("recovery-log.pl", ["times"], [...log, ...ofBarman].join("\n")))).toEqual({
+      fetchSeconds: 6.25,
       replaySeconds: 1.5,
       walBytes: 0x73d7c60 - 0x6000028,
       walSegments: 2,
@@ -285,6 +286,18 @@ describe("npm run drill", () => {
       ownerReferences: [{ kind: "CronJob", name: drillNames.drill, uid: "u" }],
     });
     expect(job.metadata?.name?.length).toBeLessThanOrEqual(63);
+  });
+
+  test("is refused where the stack has no backups or no drill, with what to set", () => {
+    expect(() => {
+      refuseWithoutDrills("staging", { backupStore: "oci", drill: true });
+    }).not.toThrow();
+    expect(() => {
+      refuseWithoutDrills("staging", { backupStore: "none", drill: true });
+    }).toThrow(/no backups.*\n.*Untouched.*\n.*Next: Give it a store/);
+    expect(() => {
+      refuseWithoutDrills("staging", { backupStore: "oci", drill: false });
+    }).toThrow(/`pulumi config set drill true --stack staging`/);
   });
 
   test("reads its command line", () => {

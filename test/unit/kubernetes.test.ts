@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
@@ -8,7 +8,7 @@ import { enableControllers, hierarchies, supervisorCgroup } from "../../local/ku
 import { nodeFiles, quoted } from "../../local/kubernetes/components";
 import { sweepImages } from "../../local/kubernetes/images/assemble";
 import { registryOf } from "../../local/kubernetes/images/images";
-import { recipes } from "../../local/kubernetes/images/recipes";
+import { monitoringRecipes, recipes } from "../../local/kubernetes/images/recipes";
 import { unreadyNodes } from "../../local/kubernetes/cluster";
 import { chooseSubnet, overlap } from "../../local/kubernetes/network";
 import { renderOperator } from "../../local/kubernetes/operator";
@@ -29,6 +29,7 @@ import {
   requirements,
   requireRoot,
 } from "../../local/kubernetes/preflight";
+import { moduleDirectory } from "../../local/toolchain/toolchain";
 
 const plan: ClusterPlan = { name: "shop", nodes: 3, subnet: "10.213.7" };
 const gibibyte = 1024 ** 3;
@@ -330,9 +331,10 @@ describe("certificates", () => {
 
 describe("images", () => {
   test("are named in full, once each", () => {
-    const names = recipes("amd64").flatMap((recipe) => recipe.names);
+    const names = [...recipes("amd64"), ...monitoringRecipes].flatMap((recipe) => recipe.names);
     expect(new Set(names).size).toBe(names.length);
-    for (const name of names) expect(name).toMatch(/^(registry\.k8s\.io|docker\.io|ghcr\.io)\/[a-z0-9/-]+:[\w.-]+$/);
+    for (const name of names)
+      expect(name).toMatch(/^(registry\.k8s\.io|docker\.io|ghcr\.io|quay\.io)\/[a-z0-9/-]+:[\w.-]+$/);
   });
   test("that the operator's release names are among them", () => {
     expect(recipes("amd64").flatMap((recipe) => recipe.names)).toContain(
@@ -393,4 +395,14 @@ describe("add-ons", () => {
 test("the operator's manifest pulls nothing: its nodes have the image and no way out", () => {
   const manifest = "        imagePullPolicy: Always\n              imagePullPolicy:\n";
   expect(renderOperator(manifest)).toBe("        imagePullPolicy: IfNotPresent\n              imagePullPolicy:\n");
+});
+
+test("the operator may take what CPU there is", async () => {
+  const path = join(await moduleDirectory("cloudnative-pg"), "releases", "cnpg-1.30.0.yaml");
+  const [deployment] = renderOperator(readFileSync(path, "utf8"))
+    .split(/^---$/m)
+    .filter((object) => /^kind: Deployment$/m.test(object));
+  const resources =
+    /^ +resources:\n( +)limits:\n\1 {2}memory: 200Mi\n\1requests:\n\1 {2}cpu: 100m\n\1 {2}memory: 100Mi\n/m;
+  expect(deployment).toMatch(resources);
 });

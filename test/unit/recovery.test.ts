@@ -4,9 +4,11 @@ import { answerOf, listingPod, prefixOf, StoreUnavailable, type ObjectStore } fr
 import { describe as bucketWords } from "../../recovery/commands/window";
 import { recoveringCluster, recoveryTarget, databaseOf, specOfStack } from "../../recovery/manifest";
 import { invocation, UsageError } from "../../recovery/main";
-import { freeName, planRecovery, type RecoveryPlan, type Target } from "../../recovery/plan";
+import { freeName, planRecovery, type RecoveryPlan, type Target, windowWords } from "../../recovery/plan";
 import { targetOf } from "../../recovery/preflight";
 import { beginning, causeOf, observe, progressLine, type Progress } from "../../recovery/progress";
+import type { Cluster } from "../../recovery/objects";
+import { promoted, takeOver } from "../../recovery/promotion";
 import { renderReport, sound, type RecoveryReport } from "../../recovery/report";
 import { recoverySettings, recoverySource } from "../../recovery/settings";
 import { turned } from "../../recovery/switch";
@@ -89,7 +91,7 @@ describe("a bucket", () => {
     const bucket = usual().put("local/readme.txt", 1, 0).put("elsewhere/x/base/1/data.tar", 1, 0);
     bucket.backup("other", "20261121T230000", 20, [segment(1), segment(1)]);
     expect(archives(bucket.listing(), "local").map((one) => one.server)).toEqual([server, "other"]);
-    expect(archives({ objects: [], texts: {} }, "local")).toEqual([]);
+    expect(archives({ objects: [], texts: {}, commits: {} }, "local")).toEqual([]);
   });
 
   test("holds base backups with their sizes and names, and segments whatever they are compressed with", () => {
@@ -123,6 +125,20 @@ describe("a bucket", () => {
     expect(windows(only(usual()))).toEqual([{ from: at(10), to: at(14) }]);
   });
 
+  test("can be recovered to before its last commit, where that is known: the last segment may have been stored long after it", () => {
+    const archive = only(usual().lastCommit(server, 12.5));
+    expect(windows(archive)).toEqual([{ from: at(10), to: at(12.5) }]);
+    const window = "It can be recovered: 2026-11-21T22:10:00Z to 2026-11-21T22:12:29Z";
+    expect(problemOf(planRecovery(archive, time("2026-11-21T22:12:30Z")))).toBe(
+      `2026-11-21T22:12:30.000000Z is not before the last commit that was archived (--latest has it). ${window}`,
+    );
+    expect(planOf(planRecovery(archive, time("2026-11-21T22:12:29.999Z"))).backup.id).toBe("20261121T220000");
+    // Nothing was committed since the base backup ended.
+    expect(windowWords(windows(only(usual().lastCommit(server, 9))))).toBe(
+      "the base backup that ended 2026-11-21T22:10:00Z",
+    );
+  });
+
   test("has two windows where WAL is missing between two base backups", () => {
     const bucket = new Bucket()
       .backup(server, "a", 10, [segment(3), segment(3)])
@@ -130,7 +146,7 @@ describe("a bucket", () => {
     for (const number of [3, 4, 5, 7, 8, 9])
       bucket.segment(server, segment(number), number === 3 ? 9 : 10 + 3 * number);
     expect(windows(only(bucket))).toEqual([
-      { from: at(10), to: at(25) },
+      { from: at(10), to: at(22) },
       { from: at(30), to: at(37) },
     ]);
     expect(bucketWords([only(bucket)])).toContain(`then segment ${segment(6)} is missing`);
@@ -179,9 +195,9 @@ describe("a plan", () => {
   });
 
   test("refuses a time outside of the window, and says the window", () => {
-    const window = "It can be recovered: 2026-11-21T22:10:00Z to 2026-11-21T22:14:00Z";
+    const window = "It can be recovered: 2026-11-21T22:10:00Z to 2026-11-21T22:13:59Z";
     expect(problemOf(planRecovery(only(usual()), time("2026-11-21T22:15:00Z")))).toBe(
-      `2026-11-21T22:15:00.000000Z is later than the last WAL that was archived. ${window}`,
+      `2026-11-21T22:15:00.000000Z is not before the last commit that was archived (--latest has it). ${window}`,
     );
     expect(problemOf(planRecovery(only(usual()), time("2026-11-21T22:09:59Z")))).toBe(
       `2026-11-21T22:09:59.000000Z lies before the end of the first base backup. ${window}`,
@@ -190,12 +206,13 @@ describe("a plan", () => {
 
   test("names the missing segment, and up to when it could go", () => {
     const bucket = new Bucket().backup(server, "a", 10, [segment(3), segment(3)]);
-    for (const number of [3, 4, 6]) bucket.segment(server, segment(number), 7 + number);
-    const window = "It can be recovered: 2026-11-21T22:10:00Z to 2026-11-21T22:11:00Z";
+    for (const number of [3, 4, 5, 7]) bucket.segment(server, segment(number), 7 + number);
+    // Whether anything in the last segment before the gap was committed later than the one before it was stored is not known.
+    const window = "It can be recovered: 2026-11-21T22:10:00Z to 2026-11-21T22:10:59Z";
     expect(problemOf(planRecovery(only(bucket), time("2026-11-21T22:12:30Z")))).toBe(
-      `WAL segment ${segment(5)} is missing, which is needed for 2026-11-21T22:12:30.000000Z. ${window}`,
+      `WAL segment ${segment(6)} is missing, which is needed for 2026-11-21T22:12:30.000000Z. ${window}`,
     );
-    expect(problemOf(planRecovery(only(bucket), { kind: "latest" }))).toContain(`WAL segment ${segment(5)} is missing`);
+    expect(problemOf(planRecovery(only(bucket), { kind: "latest" }))).toContain(`WAL segment ${segment(6)} is missing`);
     expect(planOf(planRecovery(only(bucket), time("2026-11-21T22:10:30Z"))).segments).toEqual([segment(3), segment(4)]);
   });
 
@@ -278,6 +295,16 @@ describe("the log", () => {
       true,
     ],
     [
+      "a time after the last commit",
+      [
+        sidecar({ msg: "WAL file not found in the recovery object store", walName: segment(10) }),
+        postgres("last completed transaction was at log time 2026-11-21 22:13:59.5+00"),
+        postgres("recovery ended before configured recovery target was reached", "FATAL"),
+      ],
+      "the archive has no commit that is later than the target: it ends with the commit of 2026-11-21 22:13:59.5+00",
+      true,
+    ],
+    [
       "the base backup's first segment",
       [
         sidecar({
@@ -307,9 +334,10 @@ describe("the log", () => {
           logger: "barman-cloud-restore",
           msg: "ERROR: Barman cloud restore exception: unexpected end of data",
         }),
-        sidecar({ level: "error", msg: "Can't restore backup", error: "exit status 4" }),
+        sidecar({ level: "error", msg: "Can't restore backup", error: "General error (exit code 4)" }),
+        sidecar({ level: "error", msg: "While terminating server" }),
       ],
-      /^base backup 20261121T220000 \(2026-11-21T22:10:00Z\) is damaged or not whole/,
+      /^base backup 20261121T220000 \(2026-11-21T22:10:00Z\) is damaged or not whole: .*unexpected end of data$/,
       true,
     ],
     [
@@ -363,6 +391,9 @@ describe("the log", () => {
     // The same place on the base backup's timeline, while the archive goes on on the next one.
     const failedOver = { ...plan, segments: [...plan.segments.slice(0, -1), segment(9, 2)] };
     expect(endedWhereAsked({ kind: "latest" }, failedOver, progress)[0]!.passed).toBe(false);
+    const alone: Target = { kind: "backup", name: "20261121T220000" };
+    expect(passed(alone, progress)).toEqual([false]);
+    expect(passed(alone, heard(postgres("recovery stopping after reaching consistency")))).toEqual([true]);
     const contents = {
       timeline: 2,
       postgresql: "17.6",
@@ -487,9 +518,10 @@ describe("listing the bucket", () => {
   });
 
   test("reads the answer, and throws what the store refused", () => {
-    expect(answerOf(packed({ objects: [["a/b", 3, 1.5]], texts: {} }))).toEqual({
+    expect(answerOf(packed({ objects: [["a/b", 3, 1.5]], texts: {}, commits: { "a/wals": 1.25 } }))).toEqual({
       objects: [{ key: "a/b", bytes: 3, stored: 1500 }],
       texts: {},
+      commits: { "a/wals": 1250 },
     });
     expect(() => answerOf(packed({ error: "NoSuchBucket", message: "gone" }))).toThrow(
       new StoreUnavailable("NoSuchBucket: gone"),
@@ -508,6 +540,58 @@ test("the Secret turns to another Cluster's primary with the same role and datab
   ).toEqual({
     DATABASE_URL_DIRECT:
       "postgresql://naytife:p%40ss@naytife-postgres-r1-rw.naytife.svc:5432/naytifedb?sslmode=require",
+  });
+});
+
+describe("a promoted Cluster", () => {
+  const recovered = (name: string, annotations: Record<string, string>, serverName = name): Cluster => ({
+    metadata: { name, annotations },
+    spec: { plugins: [{ name: "barman-cloud.cloudnative-pg.io", parameters: { serverName } }] },
+  });
+  const r1 = recovered("naytife-postgres-r1", {
+    "naytife.com/recovered-from": server,
+    "naytife.com/promoted": "2026-11-22T03:10:00.000Z",
+  });
+  const values = {
+    clusterName: server,
+    backupServerName: "",
+    recoverFrom: "",
+    recoverAt: "",
+    protect: true,
+    retainOnDelete: true,
+  };
+
+  test("is the one that was promoted last", () => {
+    expect(promoted([recovered(server, {})])).toBeUndefined();
+    const again = recovered(server, { "naytife.com/promoted": "2026-11-22T04:00:00.000Z" });
+    expect(promoted([again, r1])).toEqual({ cluster: again, since: "2026-11-22T04:00:00.000Z" });
+  });
+
+  test("is said in the stack's configuration, completely and in order", () => {
+    expect(takeOver("production", values, r1)).toEqual([
+      "pulumi config set clusterName naytife-postgres-r1 --stack production",
+      "pulumi config set recoverFrom naytife-postgres --stack production",
+      "pulumi state unprotect 'urn:pulumi:production::naytife-postgres::naytife:postgres:Cluster$kubernetes:postgresql.cnpg.io/v1:Cluster::naytife-postgres' --stack production --yes",
+      "pulumi up --refresh --stack production",
+    ]);
+    expect(takeOver("production", { ...values, clusterName: "naytife-postgres-r1" }, r1)).toEqual([]);
+  });
+
+  test("that is the first one again leaves nothing of the other in the configuration", () => {
+    const later = {
+      ...values,
+      clusterName: "naytife-postgres-r1",
+      recoverFrom: server,
+      recoverAt: "2026-11-21T22:11:30Z",
+      protect: false,
+    };
+    expect(takeOver("staging", later, recovered(server, {}, "shop"))).toEqual([
+      "pulumi config set clusterName naytife-postgres --stack staging",
+      "pulumi config set backupServerName shop --stack staging",
+      "pulumi config rm recoverFrom --stack staging",
+      "pulumi config rm recoverAt --stack staging",
+      "pulumi up --refresh --stack staging",
+    ]);
   });
 });
 

@@ -1,8 +1,7 @@
 import { during, step } from "../../progress";
 import { run } from "../../run";
-import { architecture } from "../preflight";
 import { assemble } from "./assemble";
-import { recipes } from "./recipes";
+import type { ImageRecipe } from "./recipes";
 
 export type ImagesFrom = "registry" | "assembled";
 
@@ -26,8 +25,8 @@ async function answers(host: string): Promise<boolean> {
 }
 
 /** Where this machine gets images from: the registries if all of those that the images name answer, else they are assembled here. */
-export async function imagesOrigin(): Promise<ImagesFrom> {
-  const hosts = [...new Set(recipes(architecture()).flatMap(({ names }) => names.map(registryOf)))];
+export async function imagesOrigin(recipes: readonly ImageRecipe[]): Promise<ImagesFrom> {
+  const hosts = [...new Set(recipes.flatMap(({ names }) => names.map(registryOf)))];
   const silent = (await Promise.all(hosts.map(async (host) => ((await answers(host)) ? [] : [host])))).flat();
   if (silent.length === 0) {
     step(`images: from their registries (${hosts.join(", ")})`);
@@ -38,7 +37,7 @@ export async function imagesOrigin(): Promise<ImagesFrom> {
 }
 
 /** A node's containerd, as seen from the machine: images are fetched through the machine's network, the node has none outside. */
-interface NodeContainerd {
+export interface NodeContainerd {
   readonly node: string;
   readonly socket: string;
   readonly ctr: string;
@@ -50,13 +49,14 @@ function ctr({ ctr: program, socket }: NodeContainerd, ...args: string[]): Promi
 
 /** Puts every image into each node's containerd, the ones first that make a node ready; what is there already stays. */
 export async function provideImages(
+  recipes: readonly ImageRecipe[],
   origin: ImagesFrom,
   archives: readonly string[],
   nodes: readonly NodeContainerd[],
 ): Promise<void> {
   for (const node of nodes) {
     const there = new Set((await ctr(node, "images", "list", "--quiet")).trim().split("\n"));
-    const missing = recipes(architecture()).flatMap((recipe, index) =>
+    const missing = recipes.flatMap((recipe, index) =>
       recipe.names.every((name) => there.has(name)) ? [] : [{ names: recipe.names, archive: archives[index] }],
     );
     if (missing.length === 0) continue;
@@ -74,6 +74,6 @@ export async function provideImages(
 }
 
 /** The archives to import: assembled where they are not cached; none where registries answer. */
-export async function prepareImages(origin: ImagesFrom): Promise<string[]> {
-  return origin === "assembled" ? assemble(recipes(architecture())) : [];
+export async function prepareImages(recipes: readonly ImageRecipe[], origin: ImagesFrom): Promise<string[]> {
+  return origin === "assembled" ? assemble(recipes) : [];
 }

@@ -60,7 +60,6 @@ export const backupPluginImage = "ghcr.io/cloudnative-pg/plugin-barman-cloud:v0.
 export const backupSidecarImage = "ghcr.io/cloudnative-pg/plugin-barman-cloud-sidecar:v0.14.0";
 /** The object store in the cluster. */
 export const storeImage = "ghcr.io/versity/versitygw:v1.8.0";
-export const kubectlImage = "registry.k8s.io/kubectl:v1.36.3";
 
 /** Every image that a cluster needs, the ones that make it ready first. */
 export const recipes = (architecture: Architecture): readonly ImageRecipe[] => [
@@ -166,11 +165,37 @@ export const recipes = (architecture: Architecture): readonly ImageRecipe[] => [
     path: "/usr/local/bin/versitygw",
     configuration: { Env: [`PATH=${path}`], Entrypoint: ["versitygw"] },
   },
+];
+
+/** Of version 0.85.0, as its manifest names them. */
+const prometheusOperatorImage = "quay.io/prometheus-operator/prometheus-operator:v0.85.0";
+const configReloaderImage = "quay.io/prometheus-operator/prometheus-config-reloader:v0.85.0";
+/** Debian trixie's versions. Both have their program in /bin, which a container has to name: here they are one image. */
+export const prometheusImage = "quay.io/prometheus/prometheus:v2.53.3";
+export const alertmanagerImage = "quay.io/prometheus/alertmanager:v0.28.1";
+
+/** What watches a database. No cluster has them unless they are added to it: see addImages. */
+export const monitoringRecipes: readonly ImageRecipe[] = [
   {
     kind: "static",
-    names: [kubectlImage],
-    program: "kubectl",
-    path: "/bin/kubectl",
-    configuration: { User: nonRoot, Env: [`PATH=${path}`], Entrypoint: ["/bin/kubectl"] },
+    names: [prometheusOperatorImage],
+    program: "prometheus-operator",
+    path: "/bin/operator",
+    configuration: { User: "65534:65534", Env: [`PATH=${path}`], Entrypoint: ["/bin/operator"] },
+  },
+  {
+    kind: "static",
+    names: [configReloaderImage],
+    program: "prometheus-config-reloader",
+    path: "/bin/prometheus-config-reloader",
+    configuration: { User: "65534:65534", Env: [`PATH=${path}`], Entrypoint: ["/bin/prometheus-config-reloader"] },
+  },
+  {
+    kind: "debian",
+    names: [prometheusImage, alertmanagerImage],
+    suite: "trixie",
+    packages: ["prometheus", "prometheus-alertmanager"],
+    script: "prometheus.sh",
+    configuration: { User: "65534:65534", Env: [`PATH=${path}`], WorkingDir: "/prometheus" },
   },
 ];

@@ -1,0 +1,74 @@
+import { pluginName } from "../components/barman-plugin";
+import type { Values } from "../config";
+import { project } from "../local/stack-files";
+import type { Settings } from "../migration/engine/settings";
+import { annotations } from "./manifest";
+import type { Cluster, Objects } from "./objects";
+
+/** Since when a Cluster is the application's database by `npm run recover -- promote`, ISO 8601: an annotation. */
+const since = "naytife.com/promoted";
+
+/** The parts of the stack's configuration that name its Cluster, or say what becomes of another one. */
+export type NamedCluster = Pick<
+  Values,
+  "clusterName" | "backupServerName" | "recoverFrom" | "recoverAt" | "protect" | "retainOnDelete"
+>;
+
+/** What `pulumi up` asks before it registers anything. */
+export interface Asked {
+  readonly stack: string;
+  /** Where Kubernetes is. */
+  readonly settings: Settings;
+  readonly values: NamedCluster;
+}
+
+/** The environment variable that carries {@link Asked} as JSON. */
+export const askedVariable = "NAYTIFE_PROMOTION";
+
+/** Of all Clusters the one that was promoted last; undefined where none was. */
+export function promoted(clusters: readonly Cluster[]): { cluster: Cluster; since: string } | undefined {
+  return clusters
+    .flatMap((cluster) => {
+      const time = cluster.metadata.annotations?.[since];
+      return time === undefined ? [] : [{ cluster, since: time }];
+    })
+    .sort((one, other) => one.since.localeCompare(other.since))
+    .at(-1);
+}
+
+/** From here on no `pulumi up` turns applications to another Cluster than this. */
+export async function markPromoted(objects: Objects, name: string): Promise<void> {
+  const clusters = await objects.clusters();
+  if (promoted(clusters)?.cluster.metadata.name === name) return;
+  await objects.annotate("clusters", name, { [since]: new Date().toISOString() });
+}
+
+/** Commands after which the stack's configuration names a Cluster, and `pulumi up` takes it over. None where it does so already. */
+export function takeOver(stack: string, values: NamedCluster, { metadata, spec }: Cluster): string[] {
+  const { name } = metadata;
+  const former = values.clusterName;
+  if (name === former) return [];
+  const from = metadata.annotations?.[annotations.from] ?? "";
+  const archive = spec.plugins?.find((plugin) => plugin.name === pluginName)?.parameters?.serverName ?? name;
+  const config = (key: string, is: string, shall: string) => {
+    if (is === shall) return [];
+    return [`pulumi config ${shall === "" ? `rm ${key}` : `set ${key} ${shall}`} --stack ${stack}`];
+  };
+  // Another logical name, since a Cluster cannot change its own.
+  const urn = `urn:pulumi:${stack}::${project.name}::naytife:postgres:Cluster$kubernetes:postgresql.cnpg.io/v1:Cluster::${former}`;
+  return [
+    ...config("clusterName", former, name),
+    ...config("backupServerName", values.backupServerName, archive === name ? "" : archive),
+    ...config("recoverFrom", values.recoverFrom, from),
+    ...config("recoverAt", values.recoverAt, ""),
+    ...(values.protect ? [`pulumi state unprotect '${urn}' --stack ${stack} --yes`] : []),
+    `pulumi up --refresh --stack ${stack}`,
+  ];
+}
+
+/** What `pulumi up` does with the Cluster that the stack's configuration names until now. */
+export function fateOfFormer({ clusterName, retainOnDelete }: NamedCluster): string {
+  return retainOnDelete
+    ? `Cluster ${clusterName} is left in Kubernetes, for you to delete`
+    : `\`pulumi up\` DELETES Cluster ${clusterName} with its volumes: retainOnDelete is false`;
+}
