@@ -129,6 +129,8 @@ test(
         // The environment stays production, so its rules hold, the one for digests too.
         postgresImage: await byDigest(embedded.postgresImage!),
         poolerImage: await byDigest(embedded.poolerImage!),
+        backupPluginImage: await byDigest(embedded.backupPluginImage!),
+        backupSidecarImage: await byDigest(embedded.backupSidecarImage!),
         // Oracle's volumes are in Oracle's cloud alone, and so is its object store.
         storageClass: "cnpg-local-storage",
         backupStore: "none",
@@ -373,9 +375,16 @@ test.each(["staging", "production"] as const)(
   async (of) => {
     // The manifest's address cannot be reached from here; its sum is the committed one.
     const { backupPluginManifest } = cluster;
-    const config = stackConfiguration(of, { backupPluginManifest });
+    // Whose cloud it is stands in no file: the examples there are for previews.
+    const tenancy = {
+      backupOciTenancy: "ocid1.tenancy.oc1..aaaa",
+      backupOciCompartment: "ocid1.compartment.oc1..aaaa",
+      backupOciNamespace: "naytife",
+    };
+    const config = stackConfiguration(of, { backupPluginManifest, ...tenancy });
     const { registrations } = await record(naytifePostgres, { stack: of, config });
-    const kinds = ["Cluster", "Pooler", "PodDisruptionBudget", "ScheduledBackup", "StorageClass"];
+    // The second StorageClass is the restore drill's.
+    const kinds = ["Cluster", "Pooler", "PodDisruptionBudget", "ScheduledBackup", "StorageClass", "StorageClass"];
     const declared = (of: (type: string) => boolean) =>
       registrations.filter(({ type }) => of(type)).map(({ inputs }) => inputs as unknown as Declared);
     const objects = declared((type) => !type.endsWith("Patch")).filter(({ kind }) => kinds.includes(kind));
