@@ -190,11 +190,12 @@ export class BackupSchedule extends pulumi.ComponentResource {
       backupOwnerReference: "none",
     };
     new kubernetes.apiextensions.CustomResource(
-      names.scheduledBackup,
+      `${name}-daily`,
       {
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "ScheduledBackup",
-        metadata: { name: names.scheduledBackup, namespace: args.namespace },
+        // It is bound to one Cluster for good; another one has its own.
+        metadata: { name: pulumi.interpolate`${args.cluster}-daily`, namespace: args.namespace },
         spec,
       },
       {

@@ -12,7 +12,6 @@ export const names = {
   backupSecret: "cnpg-backup-secret",
   /** The plugin's ObjectStore. */
   objectStore: "naytife-postgres-backups",
-  scheduledBackup: "naytife-postgres-daily",
   /** Deployment, Service and volume of the S3 store in the cluster. */
   localStore: "naytife-postgres-store",
   /** ConfigMap of what the instances' exporters ask beyond the operator's own queries. */

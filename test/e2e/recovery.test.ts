@@ -238,7 +238,12 @@ test("what happens: a base backup, a failover, a bulk load, and in the middle of
 });
 
 test("all of it is recovered to a second before DROP TABLE, over the failover, and from the base backup alone; what cannot be is refused at once", async () => {
-  const pods = await field("{.items[*].metadata.uid}", "pod", "-l", `cnpg.io/cluster=${former}`);
+  const pods = await field(
+    "{.items[*].metadata.uid}",
+    "pod",
+    "-l",
+    `cnpg.io/cluster=${former},cnpg.io/podRole=instance`,
+  );
   const [late, zone, report, whole] = await Promise.all([
     recover("--at", "2099-01-01T00:00:00Z", "--as", former),
     recover("--at", before.replace("T", " ").replace("Z", "")),
@@ -287,7 +292,9 @@ test("all of it is recovered to a second before DROP TABLE, over the failover, a
   expect(whole.contents.tables.map(({ table }) => table)).not.toContain("public.load");
   // The former one is as it was.
   expect(await sql(former, "SELECT to_regclass('orders') IS NULL")).toBe("t");
-  expect(await field("{.items[*].metadata.uid}", "pod", "-l", `cnpg.io/cluster=${former}`)).toBe(pods);
+  expect(
+    await field("{.items[*].metadata.uid}", "pod", "-l", `cnpg.io/cluster=${former},cnpg.io/podRole=instance`),
+  ).toBe(pods);
 });
 
 test("the dropped table alone is fetched into the database that is in use", async () => {

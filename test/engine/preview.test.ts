@@ -65,7 +65,7 @@ const expected = ({ storageClass, instances }: { storageClass: string; instances
   "kubernetes:postgresql.cnpg.io/v1:Cluster naytife-postgres",
   "kubernetes:postgresql.cnpg.io/v1:ClusterPatch naytife-postgres-size",
   "kubernetes:postgresql.cnpg.io/v1:Pooler naytife-postgres-pooler",
-  "kubernetes:postgresql.cnpg.io/v1:ScheduledBackup naytife-postgres-daily",
+  "kubernetes:postgresql.cnpg.io/v1:ScheduledBackup backup-schedule-daily",
   `kubernetes:storage.k8s.io/v1:StorageClass ${storageClass}`,
   ...(storageClass === "cnpg-oci-storage"
     ? [`kubernetes:storage.k8s.io/v1:StorageClass ${storageClass}-throw-away`]

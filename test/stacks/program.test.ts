@@ -611,7 +611,10 @@ test("after a recovery the stack means the recovered Cluster everywhere, as `npm
     plugins: spec.plugins,
   });
   expect(program.get(poolerType).inputs).toMatchObject({ spec: { cluster: { name: "naytife-postgres-r1" } } });
-  expect(program.get(scheduledBackupType).inputs).toMatchObject({ spec: { cluster: { name: "naytife-postgres-r1" } } });
+  expect(program.get(scheduledBackupType).inputs).toMatchObject({
+    metadata: { name: "naytife-postgres-r1-daily" },
+    spec: { cluster: { name: "naytife-postgres-r1" } },
+  });
   expect(program.get(sizeType).inputs).toMatchObject({ metadata: { name: "naytife-postgres-r1" } });
   expect(await valueOf(program.result.databaseDirectHost)).toBe("naytife-postgres-r1-rw.naytife-production.svc");
   expect(program.result.databaseCaSecretName).toBe("naytife-postgres-r1-ca");
