@@ -7,10 +7,8 @@ const { default: Sequencer } = require("@jest/test-sequencer");
 
 /** Seconds on two cores with another file beside. */
 const seconds = {
-  recovery: 500,
-  monitoring: 420,
   production: 400,
-  "migration-rollback": 390,
+  "migration-rollback": 490,
   drill: 380,
   "migration-kill": 380,
   backup: 350,

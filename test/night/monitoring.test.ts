@@ -23,9 +23,9 @@ import type { Facts } from "../../status/facts";
 import type { Status } from "../../status/judge";
 import { statusSettings } from "../../status/settings";
 import { EngineRun } from "../engine/engine-run";
-import { clusterName } from "./cluster";
-import { kubectl, psqlInPod, until } from "./kubectl";
-import { runProgram } from "./migration-fixture";
+import { clusterName } from "../e2e/cluster";
+import { kubectl, psqlInPod, until } from "../e2e/kubectl";
+import { runProgram } from "../e2e/migration-fixture";
 import { Prometheus, prometheusAddress, selectedBy } from "./prometheus";
 
 const name = clusterName("monitoring");

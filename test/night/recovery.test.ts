@@ -15,9 +15,9 @@ import { localStackConfig } from "../../local/stack-config";
 import { tool } from "../../local/toolchain/toolchain";
 import { listingPod, type ObjectStore } from "../../recovery/bucket";
 import type { RecoveryReport } from "../../recovery/report";
-import { clusterName } from "./cluster";
-import { kubectl, psqlInPod, until } from "./kubectl";
-import { type Outcome, runProgram } from "./migration-fixture";
+import { clusterName } from "../e2e/cluster";
+import { kubectl, psqlInPod, until } from "../e2e/kubectl";
+import { type Outcome, runProgram } from "../e2e/migration-fixture";
 
 const name = clusterName("recovery");
 const namespace = "naytife";

@@ -3,7 +3,7 @@ import { addImages, type EmbeddedCluster } from "../../local/kubernetes/cluster"
 import { alertmanagerImage, monitoringRecipes, prometheusImage } from "../../local/kubernetes/images/recipes";
 import { prometheusOperatorManifest } from "../../local/kubernetes/operator";
 import { tool } from "../../local/toolchain/toolchain";
-import { kubectl, until } from "./kubectl";
+import { kubectl, until } from "../e2e/kubectl";
 
 const namespace = "monitoring";
 
