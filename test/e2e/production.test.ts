@@ -374,14 +374,14 @@ test.each(["staging", "production"] as const)(
   "what %s declares, to the last digest, is accepted by the API server and the operator's webhooks without a warning",
   async (of) => {
     // The manifest's address cannot be reached from here; its sum is the committed one.
-    const { backupPluginManifest } = cluster;
+    const { backupPluginManifest, kubeconfig, context: kubeContext } = cluster;
     // Whose cloud it is stands in no file: the examples there are for previews.
     const tenancy = {
       backupOciTenancy: "ocid1.tenancy.oc1..aaaa",
       backupOciCompartment: "ocid1.compartment.oc1..aaaa",
       backupOciNamespace: "naytife",
     };
-    const config = stackConfiguration(of, { backupPluginManifest, ...tenancy });
+    const config = stackConfiguration(of, { kubeconfig, kubeContext, backupPluginManifest, ...tenancy });
     const { registrations } = await record(naytifePostgres, { stack: of, config });
     // The second StorageClass is the restore drill's.
     const kinds = ["Cluster", "Pooler", "PodDisruptionBudget", "ScheduledBackup", "StorageClass", "StorageClass"];
