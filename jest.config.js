@@ -3,8 +3,6 @@ const layer = (name, extra = {}) => ({
   displayName: name,
   rootDir: __dirname,
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
-  // Ends what hangs; a loaded machine does not come near it.
-  testTimeout: 120_000,
   transform: { "\\.[jt]s$": "@swc/jest" },
   // The Kubernetes client ships ES modules only; jest's module system needs them as CommonJS.
   transformIgnorePatterns: ["/node_modules/(?!(@kubernetes/client-node|openid-client|oauth4webapi|jose)/)"],
@@ -18,6 +16,8 @@ const onClusters = {
 };
 
 module.exports = {
+  // Ends what hangs; a loaded machine does not come near it. Jest takes it from here alone, not from a project.
+  testTimeout: 120_000,
   projects: [
     layer("unit", readsOperatorModule),
     layer("property"),
