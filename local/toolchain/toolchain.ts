@@ -6,6 +6,7 @@ import { cacheDirectory } from "../cache";
 import { withLock } from "../lock";
 import { during, step } from "../progress";
 import { run } from "../run";
+import { twoAtATime } from "../two-at-a-time";
 import { catalog, manifestModules, ownSource, type ManifestModule, type Program, type ToolName } from "./catalog";
 import { atLeast, explainGoFailure, goEnvironment, goVersion, readGoMod } from "./go";
 import { checkSpace, freeSpace } from "./space";
@@ -154,33 +155,19 @@ async function build(made: Recipe, path: string): Promise<void> {
   }
 }
 
-/**
- * Builds two at a time: while one downloads, links or compiles the package that everything else of it waits for, the other has the second core.
- * Programs of a group follow each other, since they share most of what is compiled. A failure starts nothing more, and waits for what still runs.
- */
+/** Builds two groups at a time. Programs of a group follow each other, since they share most of what is compiled. */
 async function buildAll(missing: readonly Recipe[]): Promise<void> {
   const groups = [...new Set(missing.map(({ directory }) => directory))].map((directory) =>
     missing.filter((made) => made.directory === directory),
   );
   let count = 0;
-  let failed = false;
-  const worker = async () => {
-    for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
-      for (const made of group) {
-        if (failed) return;
-        const title = `toolchain: ${++count} of ${missing.length}: building ${made.name} ${made.version}`;
-        try {
-          await during(title, async () => build(made, await cachedPath(made)));
-        } catch (error) {
-          failed = true;
-          throw error;
-        }
-      }
+  await twoAtATime(groups, async (group, failed) => {
+    for (const made of group) {
+      if (failed.aborted) return;
+      const title = `toolchain: ${++count} of ${missing.length}: building ${made.name} ${made.version}`;
+      await during(title, async () => build(made, await cachedPath(made)));
     }
-  };
-  for (const result of await Promise.allSettled([worker(), worker()])) {
-    if (result.status === "rejected") throw result.reason;
-  }
+  });
 }
 
 /**

@@ -19,6 +19,7 @@ import { withLock } from "../../lock";
 import { during, step } from "../../progress";
 import { ProgramFailed, run } from "../../run";
 import { tools, type ToolName } from "../../toolchain/toolchain";
+import { twoAtATime } from "../../two-at-a-time";
 import { architecture } from "../preflight";
 import type { DebianImage, ImageRecipe, StaticImage } from "./recipes";
 
@@ -33,8 +34,13 @@ async function sha256(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Apt's own knowledge of the mirrors that this machine uses for Debian; the same mirror has every suite. */
-async function debianSources(suite: DebianImage["suite"]): Promise<string[]> {
+interface DebianMirrors {
+  readonly main: string;
+  readonly security: string | undefined;
+}
+
+/** Apt's own knowledge of the mirrors that this machine uses for Debian. */
+async function debianMirrors(): Promise<DebianMirrors> {
   const format = "$(ORIGIN)|$(LABEL)|$(REPO_URI)";
   const targets = async () =>
     (await run("apt-get", ["indextargets", "--format", format, "Created-By: Packages"]))
@@ -55,7 +61,15 @@ async function debianSources(suite: DebianImage["suite"]): Promise<string[]> {
         "No image was made and no cluster touched. Give apt a Debian mirror, or repeat where the images' registries can be reached.",
     );
   }
-  const security = uri(lines, "Debian-Security");
+  return { main, security: uri(lines, "Debian-Security") };
+}
+
+/** Asked for once: apt does not let two read its sources at the same time. */
+let mirrors: Promise<DebianMirrors> | undefined;
+
+/** The same mirror has every suite. */
+async function debianSources(suite: DebianImage["suite"]): Promise<string[]> {
+  const { main, security } = await (mirrors ??= debianMirrors());
   return [`deb ${main} ${suite} main`, ...(security === undefined ? [] : [`deb ${security} ${suite}-security main`])];
 }
 
@@ -206,12 +220,12 @@ export async function assemble(recipes: readonly ImageRecipe[]): Promise<string[
     },
     async () => {
       await sweepImages(directory);
-      for (const [index, recipe] of recipes.entries()) {
+      await twoAtATime([...recipes.entries()], async ([index, recipe]) => {
         const path = paths[index];
-        if (path === undefined || (await isFile(path))) continue;
+        if (path === undefined || (await isFile(path))) return;
         const title = `images: ${index + 1} of ${recipes.length}: assembling ${recipe.names[0] ?? ""}`;
         await during(title, () => assembleOne(recipe, programs, path));
-      }
+      });
     },
   );
   return paths;

@@ -9,6 +9,7 @@ import { withLock } from "../../lock";
 import { during, step } from "../../progress";
 import { run } from "../../run";
 import { tools } from "../../toolchain/toolchain";
+import { twoAtATime } from "../../two-at-a-time";
 
 /** A containerd that imports images and does nothing else: it runs no container. */
 function configuration(root: string, runtime: string): string {
@@ -46,8 +47,9 @@ async function fill(root: string, archives: readonly string[]): Promise<void> {
         throw new Error("containerd did not start; no image was imported.");
       await sleep(50);
     }
-    for (const archive of archives)
+    await twoAtATime(archives, async (archive) => {
       await run(ctr, ["--address", socket, "--namespace", "k8s.io", "images", "import", archive]);
+    });
   } finally {
     // Asked to, it writes its databases to the end.
     daemon.kill("SIGTERM");
