@@ -16,6 +16,8 @@ export interface Program {
    * Absent where a program goes into an image: there it must be the static build.
    */
   readonly versionArguments?: readonly string[];
+  /** Built only where it is asked for by name: one test has it run, and nothing else needs it. */
+  readonly onDemand?: true;
 }
 
 const kubernetes = (program: string): Program => ({
@@ -39,6 +41,7 @@ const prometheusOperator = (program: string): Program => ({
   module: "github.com/prometheus-operator/prometheus-operator",
   package: `github.com/prometheus-operator/prometheus-operator/cmd/${program}`,
   variables: (version) => ({ "github.com/prometheus/common/version.Version": version.replace(/^v/, "") }),
+  onDemand: true,
 });
 
 const containerd = (program: string, versionArgument: string): Program => ({
@@ -54,7 +57,7 @@ const containerd = (program: string, versionArgument: string): Program => ({
 /** The package of a program whose main.go lies in its group's folder. */
 export const ownSource = ".";
 
-/** Every program of the toolchain, in the order in which `npm run toolchain` begins them, the longest first. One more is one more entry. */
+/** Every program of the toolchain, in the order in which they are begun, the longest first. One more is one more entry. */
 export const catalog = {
   pulumi: {
     group: "pulumi",
@@ -112,6 +115,12 @@ export const catalog = {
 export type ToolName = keyof typeof catalog;
 
 export const toolNames = Object.keys(catalog) as ToolName[];
+
+/** What `npm run toolchain` builds where it is given no names: all that the program, `npm run local` and the tests of each change need. */
+export const usualToolNames = toolNames.filter((name) => {
+  const program: Program = catalog[name];
+  return program.onDemand === undefined;
+});
 
 /** Modules that carry manifests and CRDs which are read from where Go keeps them; no copy is committed. */
 export const manifestModules = {

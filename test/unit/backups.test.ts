@@ -111,7 +111,7 @@ describe("the schedule", () => {
     const { inputs } = recording.get("kubernetes:postgresql.cnpg.io/v1:ScheduledBackup");
     expect((await cnpgSchema("scheduledbackups"))(inputs)).toEqual([]);
     expect(inputs).toMatchObject({
-      metadata: { name: "naytife-postgres-daily" },
+      metadata: { name: "c-daily" },
       spec: {
         schedule: "0 0 2 * * *",
         immediate: true,
