@@ -12,7 +12,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { catalog, manifestModules, ownSource, toolNames, usualToolNames, type Program } from "../../local/toolchain/catalog";
+import {
+  catalog,
+  manifestModules,
+  ownSource,
+  toolNames,
+  usualToolNames,
+  type Program,
+} from "../../local/toolchain/catalog";
 import { atLeast, explainGoFailure, readGoMod } from "../../local/toolchain/go";
 import { checkSpace } from "../../local/toolchain/space";
 import { findTools, moduleDirectory, tool, tools } from "../../local/toolchain/toolchain";
