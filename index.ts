@@ -2,7 +2,6 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import { ArchivingCheck } from "./backup/archiving-check";
-import { clusterDescription } from "./cluster-description";
 import { Archive, BackupSchedule } from "./components/backups";
 import { BarmanPlugin } from "./components/barman-plugin";
 import { backupBucket } from "./components/bucket";
@@ -18,6 +17,7 @@ import { Operator } from "./components/operator";
 import { Pooler } from "./components/pooler";
 import { Storage } from "./components/storage";
 import { backupPluginManifest, loadConfig, operatorManifest } from "./config";
+import { archiveDescription, clusterDescription, pluginDescription, poolerDescription } from "./descriptions";
 import { RestoreDrill } from "./drill/drill";
 import { drillNames, metricsKey } from "./drill/names";
 import { drillDescription } from "./drill/settings";
@@ -29,6 +29,11 @@ import { monitoringSettings } from "./monitoring/configuration";
 import { refuseToTurnBack } from "./recovery/promotion-check";
 import { recoverySource } from "./recovery/settings";
 
+/** Those of the parts that the stack has. */
+function existing(...parts: (pulumi.Resource | undefined)[]): pulumi.Resource[] {
+  return parts.filter((part) => part !== undefined);
+}
+
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
 async function naytifePostgres(): Promise<pulumi.Inputs> {
   const config = loadConfig();
@@ -39,70 +44,34 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       ? { chart: { version: config.operatorChartVersion, image: config.operatorImage } }
       : { manifest: await readManifest(operatorManifest(config)) };
   const pluginManifest = config.backupStore === "none" ? undefined : await readManifest(backupPluginManifest(config));
+  const serverName = config.backupServerName || config.clusterName;
 
   const provider = kubernetesProvider("kubernetes", { kubeconfig: config.kubeconfig, context: config.kubeContext });
   const operator = new Operator("operator", { source: operatorSource, retainOnDelete }, { provider });
   const storage = new Storage("storage", { storageClass: config.storageClass, retainOnDelete }, { provider });
-  const namespace = new Namespace("namespace", { name: namespaceName, protect }, { provider });
+  const { name: namespace } = new Namespace("namespace", { name: namespaceName, protect }, { provider });
   const credentials = new Credentials(
     "credentials",
-    {
-      namespace: namespace.name,
-      username: config.databaseUser,
-      password: config.databasePassword,
-      protect,
-      retainOnDelete,
-    },
+    { namespace, username: config.databaseUser, password: config.databasePassword, protect, retainOnDelete },
     { provider },
   );
-  const bucket = backupBucket(
-    "bucket",
-    config,
-    { namespace: namespace.name, storageClass: storage.storageClass },
-    { provider },
-  );
-  const serverName = config.backupServerName || config.clusterName;
+
+  const bucket = backupBucket("bucket", config, { namespace, storageClass: storage.storageClass }, { provider });
   const plugin =
-    pluginManifest === undefined
-      ? undefined
-      : new BarmanPlugin(
-          "backup-plugin",
-          {
-            manifest: pluginManifest,
-            image: config.backupPluginImage,
-            sidecarImage: config.backupSidecarImage,
-            certificates:
-              config.backupPluginCertificates === "cert-manager"
-                ? config.backupPluginCertificates
-                : { days: config.backupCertificateDays, now: new Date() },
-            retainOnDelete,
-          },
-          { provider, dependsOn: [operator.namespace] },
-        );
+    pluginManifest &&
+    new BarmanPlugin(
+      "backup-plugin",
+      { manifest: pluginManifest, ...pluginDescription(config), retainOnDelete },
+      { provider, dependsOn: [operator.namespace] },
+    );
   const archive =
-    bucket === undefined || plugin === undefined
-      ? undefined
-      : new Archive(
-          "archive",
-          {
-            namespace: namespace.name,
-            bucket,
-            serverName,
-            retention: config.backupRetention,
-            compression: config.backupCompression,
-            walCompression: config.backupWalCompression,
-            jobs: config.backupJobs,
-            walMaxParallel: config.backupWalMaxParallel,
-            sidecar: {
-              memoryRequest: config.backupSidecarMemoryRequest,
-              memoryLimit: config.backupSidecarMemoryLimit,
-              cpuRequest: config.backupSidecarCpuRequest,
-              cpuLimit: config.backupSidecarCpuLimit,
-            },
-            retainOnDelete,
-          },
-          { provider, dependsOn: [plugin] },
-        );
+    bucket &&
+    new Archive(
+      "archive",
+      { namespace, bucket, serverName, ...archiveDescription(config), retainOnDelete },
+      { provider, dependsOn: existing(plugin) },
+    );
+
   const drills = archive !== undefined && config.drill;
   const watched = monitoringSettings(config, {
     backups: archive !== undefined,
@@ -112,7 +81,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     ? new MonitoringTargets(
         "monitoring-targets",
         {
-          namespace: namespace.name,
+          namespace,
           settings: watched,
           scrapeSeconds: config.monitoringScrapeSeconds,
           labels: config.monitoringLabels,
@@ -120,12 +89,13 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
         { provider },
       )
     : undefined;
+
   const cluster = new Cluster(
     "cluster",
     {
       ...clusterDescription(config),
       name: config.clusterName,
-      namespace: namespace.name,
+      namespace,
       storageClass: storage.storageClass,
       credentialsSecret: credentials.secretName,
       archive: archive?.plugin,
@@ -140,36 +110,18 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       protect,
       retainOnDelete,
     },
-    { provider, dependsOn: [operator, ...(archive === undefined ? [] : [archive])] },
+    { provider, dependsOn: existing(operator, archive) },
   );
   const pooler = new Pooler(
     "pooler",
-    {
-      namespace: namespace.name,
-      namespaceName,
-      cluster: cluster.name,
-      instances: config.poolerInstances,
-      image: config.poolerImage,
-      mode: config.poolerMode,
-      maxClientConnections: config.poolerMaxClientConnections,
-      defaultPoolSize: config.poolerDefaultPoolSize,
-      maxDatabaseConnections: config.poolerMaxDatabaseConnections,
-      maxUserConnections: config.poolerMaxUserConnections,
-      serverCheckDelay: config.poolerServerCheckDelay,
-      serverLoginRetry: config.poolerServerLoginRetry,
-      memoryRequest: config.poolerMemoryRequest,
-      memoryLimit: config.poolerMemoryLimit,
-      cpuRequest: config.poolerCpuRequest,
-      cpuLimit: config.poolerCpuLimit,
-      metricsTls: config.monitoringEnabled && config.monitoringTls,
-    },
+    { namespace, namespaceName, cluster: cluster.name, ...poolerDescription(config) },
     { provider, dependsOn: [operator, cluster] },
   );
   const monitoring = config.monitoringEnabled
     ? new Monitoring(
         "monitoring",
         {
-          namespace: namespace.name,
+          namespace,
           settings: watched,
           labels: config.monitoringLabels,
           dashboardLabels: config.monitoringDashboardLabels,
@@ -178,68 +130,64 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
         { provider, dependsOn: [cluster, pooler] },
       )
     : undefined;
+
   const settings = migrationSettings(config);
   const archiving =
-    bucket === undefined
-      ? []
-      : [
-          new ArchivingCheck(
-            "archiving",
-            { cluster: cluster.uid, bucket, serverName, deadline: config.backupArchivingDeadline, settings },
-            { dependsOn: [cluster] },
-          ),
-        ];
+    bucket &&
+    new ArchivingCheck(
+      "archiving",
+      { cluster: cluster.uid, bucket, serverName, deadline: config.backupArchivingDeadline, settings },
+      { dependsOn: [cluster] },
+    );
   const migration = config.migrationEnabled
     ? new Migration("migration", settings, config.activeDatabase, {
-        dependsOn: [cluster, ...archiving, ...(config.migrationAlias ? [pooler] : [])],
+        dependsOn: existing(cluster, archiving, config.migrationAlias ? pooler : undefined),
       })
     : undefined;
   // The first base backup begins when the data is there.
   const schedule =
-    archive === undefined
-      ? undefined
-      : new BackupSchedule(
-          "backup-schedule",
-          {
-            namespace: namespace.name,
-            cluster: cluster.name,
-            schedule: config.backupSchedule,
-            target: config.backupTarget,
-            retainOnDelete,
-          },
-          { provider, dependsOn: [cluster, ...archiving, ...(migration === undefined ? [] : [migration])] },
-        );
+    archive &&
+    new BackupSchedule(
+      "backup-schedule",
+      {
+        namespace,
+        cluster: cluster.name,
+        schedule: config.backupSchedule,
+        target: config.backupTarget,
+        retainOnDelete,
+      },
+      { provider, dependsOn: existing(cluster, archiving, migration) },
+    );
   const growth =
-    migration === undefined
-      ? undefined
-      : new Growth(
-          "growth",
-          {
-            namespace: namespace.name,
-            cluster: cluster.name,
-            size: clusterSize(config),
-            settings,
-            backup: schedule === undefined ? undefined : { target: config.backupTarget },
-          },
-          { provider, dependsOn: [migration, ...(schedule === undefined ? [] : [schedule])] },
-        );
-  const drill =
-    archive === undefined || !config.drill
-      ? undefined
-      : new RestoreDrill(
-          "restore-drill",
-          {
-            ...drillDescription(config),
-            namespaceName: namespace.name,
-            clusterName: cluster.name,
-            clusterSpec: cluster.spec,
-            storageClass: config.storageClass,
-            archive: { objectStore: archive.plugin.parameters.barmanObjectName, serverName },
-            owner: config.databaseUser,
-            credentialsSecret: credentials.secretName,
-          },
-          { provider, dependsOn: [cluster, ...(migration === undefined ? [] : [migration])] },
-        );
+    migration &&
+    new Growth(
+      "growth",
+      {
+        namespace,
+        cluster: cluster.name,
+        size: clusterSize(config),
+        settings,
+        backup: schedule && { target: config.backupTarget },
+      },
+      { provider, dependsOn: existing(migration, schedule) },
+    );
+  const drill = drills
+    ? new RestoreDrill(
+        "restore-drill",
+        {
+          ...drillDescription(config),
+          namespaceName: namespace,
+          clusterName: cluster.name,
+          clusterSpec: cluster.spec,
+          storageClass: config.storageClass,
+          archive: { objectStore: archive.plugin.parameters.barmanObjectName, serverName },
+          owner: config.databaseUser,
+          credentialsSecret: credentials.secretName,
+        },
+        { provider, dependsOn: existing(cluster, migration) },
+      )
+    : undefined;
+
   const inUse =
     config.activeDatabase === "source"
       ? sourceConnection(settings, { provider })
@@ -252,17 +200,10 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
         };
   const connection = new Connection(
     "connection",
-    { namespace: namespace.name, ...inUse, protect },
+    { namespace, ...inUse, protect },
     // Nobody is told where the database is before its data is there and commits wait for replicas as configured. Nobody waits for the last
     // of the replicas, however: copying it may take long, and the shop is closed. A destroy begins here, and is refused here where it is protected.
-    {
-      provider,
-      dependsOn: [
-        pooler,
-        ...(growth === undefined ? [] : [growth.size]),
-        ...[schedule, drill, monitoring].filter((one) => one !== undefined),
-      ],
-    },
+    { provider, dependsOn: existing(pooler, growth?.size, schedule, drill, monitoring) },
   );
 
   return {
@@ -273,13 +214,13 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
     databaseDirectHost: inUse.direct.host,
     databaseName: inUse.database,
     databaseUser: inUse.username,
-    databaseNamespace: namespace.name,
+    databaseNamespace: namespace,
     databaseCredentialsSecretName: credentials.secretName,
     databaseConnectionSecretName: connection.secretName,
-    ...(bucket === undefined ? {} : { backupDestination: bucket.destinationPath }),
+    ...(bucket && { backupDestination: bucket.destinationPath }),
     databaseCaSecretName: caSecret(config.clusterName),
-    ...(migration === undefined ? {} : { migrationReport: migration.report }),
-    ...(growth === undefined ? {} : { migrationTimeToSafe: growth.timeToSafe }),
+    ...(migration && { migrationReport: migration.report }),
+    ...(growth && { migrationTimeToSafe: growth.timeToSafe }),
     readme: fs.readFileSync(path.join(__dirname, "Pulumi.README.md"), "utf8"),
   };
 }

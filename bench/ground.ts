@@ -1,7 +1,7 @@
 /** What the ways are measured on: an embedded cluster with the operator, a source with its data, and a target that is made anew for each measurement. */
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { clusterDescription } from "../cluster-description";
+import { clusterDescription } from "../descriptions";
 import { clusterSpec, type ClusterDescription, type ClusterSpec } from "../components/cluster";
 import { names as targetNames } from "../components/names";
 import { storageClasses } from "../components/storage";

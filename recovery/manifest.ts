@@ -1,4 +1,4 @@
-import { clusterDescription } from "../cluster-description";
+import { clusterDescription } from "../descriptions";
 import { pluginName } from "../components/barman-plugin";
 import { clusterSpec } from "../components/cluster";
 import {
