@@ -35,14 +35,15 @@ export async function discard(settings: RecoverySettings, name: string, options:
     );
     return 2;
   }
-  await objects.delete("clusters", name);
-  const deadline = Date.now() + settings.wait * 1000;
   const { core } = objects.kubernetes;
   const labelSelector = `cnpg.io/cluster=${name}`;
   const { namespace } = objects;
+  const claims = async () => (await core.listNamespacedPersistentVolumeClaim({ namespace, labelSelector })).items;
+  const volumes = (await claims()).flatMap(({ spec }) => spec?.volumeName ?? []);
+  await objects.delete("clusters", name);
+  const deadline = Date.now() + settings.wait * 1000;
   for (;;) {
-    const claims = await core.listNamespacedPersistentVolumeClaim({ namespace, labelSelector });
-    if ((await objects.cluster(name)) === undefined && claims.items.length === 0) break;
+    if ((await objects.cluster(name)) === undefined && (await claims()).length === 0) break;
     if (Date.now() > deadline) {
       throw new RecoveryFailure(
         `Cluster ${name} was asked to go and is not gone within ${settings.wait} s`,
@@ -53,7 +54,16 @@ export async function discard(settings: RecoverySettings, name: string, options:
     await sleep(1000);
   }
   process.stdout.write(
-    `Cluster ${name} and its volume claims are gone. Volumes of a StorageClass that retains them are left to you; so is what it archived, under its name.\n`,
+    [
+      `Cluster ${name} and its volume claims are gone. What it archived under its name is left to you.`,
+      ...(volumes.length === 0
+        ? []
+        : [
+            "So are its volumes, where their StorageClass retains them: their disks go where they were made, and what Kubernetes knows of them by",
+            `  kubectl delete persistentvolume --ignore-not-found ${volumes.join(" ")}`,
+          ]),
+      "",
+    ].join("\n"),
   );
   return 0;
 }
