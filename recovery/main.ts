@@ -1,6 +1,14 @@
 /** `npm run recover`: brings the database back from its backups, into a new Cluster beside the old one. */
-import { parseArgs } from "node:util";
-import { stackValues, type StackChoice } from "../migration/commands/stack";
+import {
+  chosenStack,
+  commonOptions,
+  commonUsage,
+  parsed,
+  runCommand,
+  tellPlace,
+  UsageError,
+} from "../commands/command";
+import { stackValues, type StackChoice } from "../commands/stack";
 import { discard } from "./commands/discard";
 import type { Options } from "./commands/options";
 import { promote } from "./commands/promote";
@@ -8,7 +16,7 @@ import { recover } from "./commands/recover";
 import { window } from "./commands/window";
 import { words } from "./failure";
 import type { Request } from "./preflight";
-import { recoverySettings, type RecoverySettings } from "./settings";
+import { recoverySettings } from "./settings";
 
 const usage = `npm run recover -- [COMMAND] [OPTIONS]
 
@@ -24,18 +32,10 @@ const usage = `npm run recover -- [COMMAND] [OPTIONS]
   --as NAME            the recovered Cluster (default: the stack's with -r1, -r2, …)
   --from NAME          the archive, a folder of the bucket (default: that of the stack's Cluster)
   --yes                promote, discard: do it
-  --stack STACK        local (default), staging, production: whatever has a Pulumi.<stack>.yaml here
-  --json               for a program, not for a person
-  --kubeconfig PATH    default: the stack's setting, else $KUBECONFIG, ~/.kube/config
-  --context NAME       default: the stack's setting, else the kubeconfig's current one
-  --config KEY=VALUE   a setting of the stack for this run, any key of Pulumi.yaml; may be repeated
-  --name NAME          the embedded cluster of the stack local, where neither kubeconfig nor context is given (default: local)
+${commonUsage}
 
 What could not be done ends with 1, what was not understood with 64. docs/recovery.md says which command when.
 `;
-
-/** The command line was not understood. */
-export class UsageError extends Error {}
 
 /** What a command line asks for. */
 export type Invocation = { readonly stack: StackChoice; readonly options: Options } & (
@@ -46,17 +46,23 @@ export type Invocation = { readonly stack: StackChoice; readonly options: Option
 
 /** Reads a command line. @returns undefined where help is asked for. @throws UsageError */
 export function invocation(args: readonly string[]): Invocation | undefined {
-  const { values, positionals } = parsed(args);
+  const { values, positionals } = parsed({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      ...commonOptions,
+      at: { type: "string" },
+      backup: { type: "string" },
+      latest: { type: "boolean", default: false },
+      as: { type: "string" },
+      from: { type: "string" },
+      yes: { type: "boolean", default: false },
+    },
+  });
   if (values.help) return undefined;
   const { stack, name, kubeconfig, context, config, json, yes, at, backup, as, from, latest } = values;
   const common = {
-    stack: {
-      stack,
-      name,
-      ...(kubeconfig === undefined ? {} : { kubeconfig }),
-      ...(context === undefined ? {} : { context }),
-      config: Object.fromEntries(config.map(setting)),
-    },
+    stack: chosenStack(values),
     options: {
       json,
       yes,
@@ -89,39 +95,9 @@ export function invocation(args: readonly string[]): Invocation | undefined {
   }
 }
 
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        at: { type: "string" },
-        backup: { type: "string" },
-        latest: { type: "boolean", default: false },
-        as: { type: "string" },
-        from: { type: "string" },
-        yes: { type: "boolean", default: false },
-        stack: { type: "string", default: "local" },
-        json: { type: "boolean", default: false },
-        kubeconfig: { type: "string" },
-        context: { type: "string" },
-        config: { type: "string", multiple: true, default: [] },
-        name: { type: "string", default: "local" },
-        help: { type: "boolean", default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function setting(text: string): [string, string] {
-  const at = text.indexOf("=");
-  if (at < 1) throw new UsageError(`--config is ${JSON.stringify(text)}; allowed: KEY=VALUE.`);
-  return [text.slice(0, at), text.slice(at + 1)];
-}
-
-async function run(asked: Invocation, settings: RecoverySettings): Promise<number> {
+async function run(asked: Invocation): Promise<number> {
+  const settings = recoverySettings(await stackValues(asked.stack));
+  tellPlace(asked.stack.stack, settings.stack);
   switch (asked.verb) {
     case "recover":
       return recover(settings, asked.request, asked.options);
@@ -134,31 +110,4 @@ async function run(asked: Invocation, settings: RecoverySettings): Promise<numbe
   }
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  try {
-    const asked = invocation(args);
-    if (asked === undefined) {
-      process.stdout.write(usage);
-      return 0;
-    }
-    const settings = recoverySettings(await stackValues(asked.stack));
-    const { context, namespace } = settings.stack;
-    const where = context === "" ? "the current context" : `context ${context}`;
-    process.stderr.write(`stack ${asked.stack.stack}: ${where}, namespace ${namespace}\n`);
-    return await run(asked, settings);
-  } catch (error) {
-    if (error instanceof UsageError) {
-      process.stderr.write(`${error.message}\n\n${usage}`);
-      return 64;
-    }
-    process.stderr.write(`${words(error)}\n`);
-    return 1;
-  }
-}
-
-if (require.main === module) {
-  void main(process.argv.slice(2)).then((code) => {
-    // A request that nobody answers would keep the process for minutes; what was printed goes out first.
-    process.stdout.write("", () => process.exit(code));
-  });
-}
+if (require.main === module) void runCommand({ usage, invocation, run, words });

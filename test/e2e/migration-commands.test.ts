@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { sharedCluster } from "./cluster";
 import { kubectl, psqlInPod, until, type Target } from "./kubectl";
 import { bringUpLegacy } from "../../local/legacy/legacy";
-import { stackSettings } from "../../migration/commands/stack";
+import { stackSettings } from "../../migration/main";
 import { lookAtStatus, type Status } from "../../migration/commands/status";
 import type { Plan } from "../../migration/engine/plan";
 import type { Settings } from "../../migration/engine/settings";

@@ -13,7 +13,7 @@ import { MonitoringTargets } from "../../components/monitoring";
 import { openStack } from "../../local/engine/stack";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { localStackConfig } from "../../local/stack-config";
-import { stackValues } from "../../migration/commands/stack";
+import { stackValues } from "../../commands/stack";
 import { rows } from "../../monitoring/dashboards/rows";
 import { metricsIn } from "../../monitoring/metrics";
 import { oneLine } from "../../monitoring/rules/rule";

@@ -2,7 +2,8 @@ import { spawnSync } from "node:child_process";
 import * as path from "node:path";
 import type { V1CronJob } from "@kubernetes/client-node";
 import { parse } from "yaml";
-import { invocation, refuseWithoutDrills, UsageError } from "../../drill/main";
+import { invocation, refuseWithoutDrills } from "../../drill/main";
+import { UsageError } from "../../commands/command";
 import {
   cronJobSpec,
   databaseSpec,

@@ -7,14 +7,14 @@ import { ConfigurationError } from "../../config";
 import { notYet, thrownAwayByYou } from "../../migration/commands/finish";
 import { standing } from "../../migration/commands/legacy";
 import { duration, exitCode, render } from "../../migration/commands/plan";
-import { stackSettings } from "../../migration/commands/stack";
 import { describe as words, exitCodes, judge, type Traces } from "../../migration/commands/status";
 import type { MigrationEvent } from "../../migration/engine/events";
 import { MigrationFailure } from "../../migration/engine/failure";
 import { Kubernetes } from "../../migration/engine/kubernetes";
 import { donePlan, planOf, type Severity } from "../../migration/engine/plan";
 import { contradiction, type MigrationRecord, type RecordedPhase, retention } from "../../migration/engine/record";
-import { invocation, UsageError } from "../../migration/main";
+import { invocation, stackSettings } from "../../migration/main";
+import { UsageError } from "../../commands/command";
 import type { MigrationReport } from "../../migration/migration";
 
 const choice = { stack: "production", name: "local", config: {} };

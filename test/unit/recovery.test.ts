@@ -3,7 +3,8 @@ import { archives, reach, segmentName, segmentNumber, timelines, windows, type A
 import { answerOf, listingPod, prefixOf, StoreUnavailable, type ObjectStore } from "../../recovery/bucket";
 import { describe as bucketWords } from "../../recovery/commands/window";
 import { recoveringCluster, recoveryTarget, databaseOf, specOfStack } from "../../recovery/manifest";
-import { invocation, UsageError } from "../../recovery/main";
+import { invocation } from "../../recovery/main";
+import { UsageError } from "../../commands/command";
 import { freeName, planRecovery, type RecoveryPlan, type Target, windowWords } from "../../recovery/plan";
 import { targetOf } from "../../recovery/preflight";
 import { beginning, causeOf, observe, progressLine, type Progress } from "../../recovery/progress";

@@ -1,12 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { validate, type Values } from "../../config";
-import { localBackend, workspaceDirectory } from "../../local/engine/workspace";
-import { readResult, type EmbeddedCluster } from "../../local/kubernetes/cluster";
-import { localStackConfig, pulumiDirectory } from "../../local/stack-config";
-import { project, root, stackConfiguration, stackFile } from "../../local/stack-files";
-import type { Settings } from "../engine/settings";
-import { migrationSettings } from "../settings";
+import { validate, type Values } from "../config";
+import { localBackend, workspaceDirectory } from "../local/engine/workspace";
+import { readResult, type EmbeddedCluster } from "../local/kubernetes/cluster";
+import { localStackConfig, pulumiDirectory } from "../local/stack-config";
+import { project, root, stackConfiguration, stackFile } from "../local/stack-files";
 
 /** Which stack, and what is said about it on the command line. */
 export interface StackChoice {
@@ -18,11 +16,6 @@ export interface StackChoice {
   readonly context?: string;
   /** Settings of the stack over those of its file, by key of Pulumi.yaml. */
   readonly config: Readonly<Record<string, string>>;
-}
-
-/** The stack's migration. @throws as {@link stackValues} does */
-export async function stackSettings(choice: StackChoice): Promise<Settings> {
-  return migrationSettings(await stackValues(choice));
 }
 
 /**
