@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { V1ConfigMap, V1Job, V1PersistentVolumeClaim, V1Secret } from "@kubernetes/client-node";
+import { MigrationFailure, nothingChanged } from "./failure";
 import { scramVerifier } from "./scram";
 import { bytesOf, type Settings } from "./settings";
 import type { SignedText } from "./signature";
@@ -27,6 +28,14 @@ export function labels(settings: Settings): Record<string, string> {
     "app.kubernetes.io/managed-by": "naytife-postgres",
     "naytife.com/cluster": settings.target.cluster,
   };
+}
+
+/** Refuses an object of our name that somebody else made. @throws MigrationFailure */
+export function refuseForeign(settings: Settings, found: Record<string, string> | undefined, what: string): void {
+  const key = "naytife.com/cluster";
+  if (found?.[key] !== labels(settings)[key]) {
+    throw new MigrationFailure(`${what} exists and is not this migration's`, nothingChanged, "Rename or delete it.");
+  }
 }
 
 /** What the Job can do: the first argument of job/migrate.sh. */
