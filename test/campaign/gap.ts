@@ -51,7 +51,12 @@ export async function setTheCourse(cluster: EmbeddedCluster, size: string): Prom
   const gibibytes = parseSize(size) / 2 ** 30;
   const room = (times: number) => ({ size: `${Math.ceil(2 + times * gibibytes)}Gi`, storageClass: "" });
   const place = { cluster, targetStorage: room(4), dumpStorage: room(1) };
-  const fixture = await migrationFixture("gap", size, { max_wal_size: "2GB" }, "logical", place);
+  const fixture = await migrationFixture("gap", {
+    size,
+    walLevel: "logical",
+    parameters: { max_wal_size: "2GB" },
+    place,
+  });
   await applyPooler(fixture, 1);
   await takeSourcePassword(fixture);
   await poolerRuns(fixture);

@@ -42,10 +42,11 @@ export async function setTheScene(mode: Mode, name: string, cluster: EmbeddedClu
   const storage = ({ name, size }: SmallVolume) => ({ storageClass: name, size });
   // The campaign's many copies are not to fill it by their WAL.
   const parameters = { max_wal_size: "128MB", min_wal_size: "64MB" };
-  const fixture = await migrationFixture("kill", "10MB", parameters, "logical", {
-    cluster,
-    dumpStorage: storage(dumpVolume),
-    targetStorage: storage(targetVolume),
+  const fixture = await migrationFixture("kill", {
+    size: "10MB",
+    walLevel: "logical",
+    parameters,
+    place: { cluster, dumpStorage: storage(dumpVolume), targetStorage: storage(targetVolume) },
   });
   const legacyTarget = { ...fixture.target, namespace: fixture.namespace };
   const writer = await startWriter(legacyTarget, {

@@ -1,57 +1,34 @@
 /** `npm run migration` on a real cluster: what it finds before, says meanwhile and keeps afterwards, and that looking changes nothing. */
-import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { sharedCluster } from "./cluster";
-import { kubectl, psqlInPod, until, type Target } from "./kubectl";
-import { bringUpLegacy } from "../../local/legacy/legacy";
+import { until } from "./kubectl";
 import { stackSettings } from "../../migration/main";
 import { lookAtStatus, type Status } from "../../migration/commands/status";
 import type { Plan } from "../../migration/engine/plan";
-import type { Settings } from "../../migration/engine/settings";
+import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import type { MigrationReport } from "../../migration/migration";
+import { migrationFixture, startProgram, type MigrationFixture, type Outcome } from "./migration-fixture";
 
-const namespace = `commands-${Date.now().toString(36)}`;
-const storageClass = `${namespace}-local-path`;
-const checkout = path.join(__dirname, "../..");
-let target: Target;
+let fixture: MigrationFixture;
+/** As the stack `local` says them. */
 let settings: Settings;
 
-const k = (...args: string[]) => kubectl(target, ["-n", namespace, ...args]);
-const primary = (sql: string, database = "naytifedb") =>
-  psqlInPod(target, { namespace, name: "naytife-postgres-1", user: "postgres" }, database, sql);
-const legacyPod = (sql: string, database = "postgres") =>
-  psqlInPod(target, { namespace, name: "deploy/postgres", user: "naytife" }, database, sql);
-const legacyTarget = () => ({ ...target, namespace });
-
-interface Outcome {
-  readonly code: number | null;
-  readonly output: string;
-  readonly errors: string;
-}
+const k = (...args: string[]) => fixture.k(...args);
+const primary = (sql: string, database = "naytifedb") => fixture.primary(sql, database);
+const legacyPod = (sql: string, database = "postgres") => fixture.legacy(sql, database);
 
 function run(
   args: string[],
   environment: Record<string, string> = {},
   onLine?: (line: string, interrupt: () => void) => void,
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, ["--require", "./local/typescript.js", ...args], {
-    cwd: checkout,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
-  });
-  let output = "";
-  let errors = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
-  child.stderr.on("data", (chunk: Buffer) => {
-    errors += chunk.toString();
-    for (const line of chunk.toString().split("\n")) onLine?.(line, () => child.kill("SIGINT"));
-  });
-  return new Promise((resolve) => {
-    child.on("close", (code) => {
-      resolve({ code, output, errors });
+  const running = startProgram(args, environment, (line) => {
+    onLine?.(line, () => {
+      running.end("SIGINT");
     });
   });
+  return running.outcome;
 }
 
 /** The command as a person gives it, for the stack `local` in this file's namespace. */
@@ -59,12 +36,13 @@ const command = (...args: string[]) => run(asked(...args));
 const asked = (...args: string[]) => [
   "migration/main.ts",
   ...args,
-  ...["--kubeconfig", target.kubeconfig, "--context", target.context, "--config", `namespace=${namespace}`],
+  ...["--kubeconfig", fixture.target.kubeconfig, "--context", fixture.target.context],
+  ...["--config", `namespace=${fixture.namespace}`],
 ];
 
 /** The engine as `pulumi up` runs it. */
 const engine = (onLine?: (line: string) => void) =>
-  run(["migration/engine/main.ts"], { NAYTIFE_MIGRATION: JSON.stringify(settings) }, onLine);
+  run(["migration/engine/main.ts"], { [settingsVariable]: JSON.stringify(settings) }, onLine);
 
 /** Whatever a look could leave behind, in the cluster and in the target. */
 async function traces(): Promise<string> {
@@ -85,59 +63,7 @@ const sourcePosition = () =>
 jest.setTimeout(300_000);
 
 beforeAll(async () => {
-  const cluster = await sharedCluster();
-  target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
-  const operator = ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=300s"];
-  await kubectl(target, ["-n", "cnpg-system", ...operator]);
-  await kubectl(target, ["create", "namespace", namespace]);
-  const objects = [
-    {
-      apiVersion: "storage.k8s.io/v1",
-      kind: "StorageClass",
-      metadata: { name: storageClass },
-      provisioner: "rancher.io/local-path",
-      volumeBindingMode: "WaitForFirstConsumer",
-    },
-    {
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: { name: "cnpg-cluster-secret" },
-      type: "kubernetes.io/basic-auth",
-      stringData: { username: "naytife", password: "target-password" },
-    },
-    {
-      apiVersion: "postgresql.cnpg.io/v1",
-      kind: "Cluster",
-      metadata: { name: "naytife-postgres" },
-      spec: {
-        instances: 1,
-        imageName: cluster.postgresImage,
-        bootstrap: {
-          initdb: {
-            database: "naytifedb",
-            owner: "naytife",
-            secret: { name: "cnpg-cluster-secret" },
-            localeProvider: "builtin",
-            builtinLocale: "C.UTF-8",
-          },
-        },
-        storage: { size: "4Gi", storageClass },
-        // Else it is looked at each ten seconds.
-        probes: { startup: { periodSeconds: 1 }, readiness: { periodSeconds: 2 } },
-      },
-    },
-  ];
-  await until("the operator's webhook", 180, async () => {
-    try {
-      const input = objects.map((object) => JSON.stringify(object)).join("\n---\n");
-      await kubectl(target, ["-n", namespace, "apply", "--server-side", "-f", "-"], input);
-      return true;
-    } catch {
-      return undefined;
-    }
-  });
-  await bringUpLegacy({ ...legacyTarget(), size: "10MB", seed: 5, image: "docker.io/library/postgres:15" });
-  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=300s");
+  fixture = await migrationFixture("commands", { size: "10MB" });
   await legacyPod(
     "GRANT SET ON PARAMETER log_statement TO hydra_app; ALTER TABLE naytife_schema.employees DISABLE TRIGGER ALL",
     "naytifedb",
@@ -145,15 +71,12 @@ beforeAll(async () => {
   // So that no transaction runs on the source but those that this file looks for.
   await legacyPod("ALTER SYSTEM SET autovacuum = off");
   await legacyPod("SELECT pg_reload_conf()");
+  const { target, namespace } = fixture;
   const ofStack = await stackSettings({ stack: "local", name: "", ...target, config: { namespace } });
-  settings = { ...ofStack, dump: { size: "1Gi", storageClass } };
+  settings = { ...ofStack, dump: fixture.settings.dump };
 });
 
-afterAll(async () => {
-  // All of it goes by itself, and nobody has to wait for that.
-  await kubectl(target, ["delete", "namespace", namespace, "--wait=false"]);
-  await kubectl(target, ["delete", "storageclass", storageClass]);
-});
+afterAll(() => fixture.takeDown());
 
 test("before anything: not begun, and no report", async () => {
   const [status, report] = await Promise.all([command("status"), command("report")]);
@@ -165,6 +88,7 @@ test("before anything: not begun, and no report", async () => {
 });
 
 test("what cannot be asked is told by name", async () => {
+  const { target } = fixture;
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "migration-commands-"));
   const kubeconfig = path.join(directory, "kubeconfig");
   const text = fs.readFileSync(target.kubeconfig, "utf8").replace(/https:\/\/[^\s"]+/, "https://127.0.0.1:1");

@@ -338,7 +338,7 @@ async function findings(): Promise<string> {
 }
 
 beforeAll(async () => {
-  fixture = await migrationFixture("damage", "10MB");
+  fixture = await migrationFixture("damage", { size: "10MB" });
   // So large that it is copied by itself.
   await fixture.legacy("INSERT INTO naytife_schema.no_columns SELECT FROM generate_series(1, 300000)");
   const { code, output, errors } = await fixture.engine();

@@ -49,7 +49,7 @@ export interface Place {
 }
 
 /** What a stack tells the engine whose names are the defaults, with the dump on a volume of this StorageClass. */
-export function settingsOf(where: Target & { readonly namespace: string }, storageClass: string): Settings {
+function settingsOf(where: Target & { readonly namespace: string }, storageClass: string): Settings {
   return {
     ...exampleSettings,
     kubeconfig: where.kubeconfig,
@@ -61,18 +61,23 @@ export function settingsOf(where: Target & { readonly namespace: string }, stora
   };
 }
 
-/**
- * Makes both databases; the legacy one of `size`.
- *
- * @param parameters of the Cluster's PostgreSQL
- * @param walLevel of the legacy database
- */
+/** What the two databases are like. */
+export interface FixtureOptions {
+  /** Of the legacy one's data. */
+  readonly size: string;
+  /** Of the legacy one's server; default: replica. */
+  readonly walLevel?: WalLevel;
+  /** Of the Cluster's PostgreSQL. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** What is made in the Cluster's database with it. */
+  readonly statements?: readonly string[];
+  readonly place?: Place;
+}
+
+/** Makes both databases. */
 export async function migrationFixture(
   name: string,
-  size: string,
-  parameters: Readonly<Record<string, string>> = {},
-  walLevel: WalLevel = "replica",
-  place?: Place,
+  { size, walLevel = "replica", parameters = {}, statements = [], place }: FixtureOptions,
 ): Promise<MigrationFixture> {
   const namespace = `${name}-${Date.now().toString(36)}`;
   const storageClass = `${namespace}-local-path`;
@@ -95,6 +100,7 @@ export async function migrationFixture(
     encoding: "UTF8",
     localeProvider: "builtin",
     builtinLocale: "C.UTF-8",
+    postInitApplicationSQL: statements,
   };
   const objects = [
     {
@@ -231,8 +237,8 @@ export function startProgram(
   });
   let output = "";
   let errors = "";
-  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (errors += chunk));
   createInterface({ input: child.stderr }).on("line", onLine);
   let settle: (code: number | null) => void = () => undefined;
   const outcome = new Promise<Outcome>((resolve) => {

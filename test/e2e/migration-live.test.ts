@@ -1,69 +1,50 @@
 /** The migration on a real cluster: refusals before anything changed, kills in the middle, a writer beside it, once and never twice. */
-import { spawn } from "node:child_process";
-import * as path from "node:path";
-import { sharedCluster } from "./cluster";
-import { bringUpLegacy, connectionSecret } from "../../local/legacy/legacy";
+import { connectionSecret } from "../../local/legacy/legacy";
 import { connect, podQuery } from "../../local/legacy/cluster";
 import { missing, startWriter, stopWriter } from "../../local/legacy/writer";
-import type { Settings } from "../../migration/engine/settings";
+import { type Settings, settingsVariable } from "../../migration/engine/settings";
 import type { MigrationReport } from "../../migration/migration";
-import { kubectl, psqlInPod, until, type Target } from "./kubectl";
-import { jobPods, killJob, legacyImage, settingsOf } from "./migration-fixture";
+import { kubectl, until } from "./kubectl";
+import {
+  jobPods,
+  killJob,
+  legacyImage,
+  migrationFixture,
+  startProgram,
+  type MigrationFixture,
+  type Outcome,
+} from "./migration-fixture";
 
-const namespace = `migration-${Date.now().toString(36)}`;
-const storageClass = `${namespace}-local-path`;
-const targetPassword = "target:pass\\word' \"quoted";
-let target: Target;
-let settings: Settings;
+let fixture: MigrationFixture;
 /** Everything that any engine of this file said, for the search for secrets. */
 let said = "";
 
-const k = (...args: string[]) => kubectl(target, ["-n", namespace, ...args]);
-const primary = (sql: string, database = "naytifedb") =>
-  psqlInPod(target, { namespace, name: "naytife-postgres-1", user: "postgres" }, database, sql);
-const legacyPod = async (sql: string, database = "postgres") =>
-  psqlInPod(target, { namespace, name: "deploy/postgres", user: "naytife" }, database, sql);
-const legacyTarget = () => ({ ...target, namespace });
-
-interface Outcome {
-  readonly code: number | null;
-  readonly output: string;
-  readonly errors: string;
-}
+const k = (...args: string[]) => fixture.k(...args);
+const primary = (sql: string, database = "naytifedb") => fixture.primary(sql, database);
+const legacyPod = (sql: string, database = "postgres") => fixture.legacy(sql, database);
+const legacyTarget = () => ({ ...fixture.target, namespace: fixture.namespace });
 
 /** Runs the engine as the Command does; `onLine` may end it or its Job. */
-function engine(
+async function engine(
   changes: Partial<Settings> = {},
   onLine: (line: string, kill: () => void) => void = () => undefined,
   mode: string[] = [],
 ): Promise<Outcome> {
-  const main = path.join(__dirname, "../../migration/engine/main.ts");
-  const child = spawn(process.execPath, ["--require", "./local/typescript.js", main, ...mode], {
-    cwd: path.join(__dirname, "../.."),
-    env: {
-      PATH: process.env.PATH,
-      HOME: process.env.HOME,
-      NAYTIFE_MIGRATION: JSON.stringify({ ...settings, ...changes }),
-    },
-  });
-  let output = "";
-  let errors = "";
-  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => {
-    errors += chunk.toString();
-    for (const line of chunk.toString().split("\n")) onLine(line, () => child.kill("SIGKILL"));
-  });
-  return new Promise((resolve) => {
-    child.on("close", (code) => {
-      said += output + errors;
-      resolve({ code, output, errors });
+  const settings = JSON.stringify({ ...fixture.settings, ...changes });
+  const running = startProgram(["migration/engine/main.ts", ...mode], { [settingsVariable]: settings }, (line) => {
+    onLine(line, () => {
+      running.end("SIGKILL");
     });
   });
+  const outcome = await running.outcome;
+  said += outcome.output + outcome.errors;
+  return outcome;
 }
 
 /** Kills the Job's pod, by the API itself: starting a program would take longer than a phase. */
 async function killPod(): Promise<void> {
   const { core } = connect(legacyTarget());
+  const { namespace } = fixture;
   for (const { metadata } of await jobPods(legacyTarget())) {
     await core.deleteNamespacedPod({ name: metadata?.name ?? "", namespace, gracePeriodSeconds: 0 });
   }
@@ -90,92 +71,19 @@ const frozen = () =>
 jest.setTimeout(300_000);
 
 beforeAll(async () => {
-  const cluster = await sharedCluster();
-  target = { kubeconfig: cluster.kubeconfig, context: cluster.context };
-  await kubectl(target, [
-    "-n",
-    "cnpg-system",
-    "rollout",
-    "status",
-    "deployment/cnpg-controller-manager",
-    "--timeout=300s",
-  ]);
-  await kubectl(target, ["create", "namespace", namespace]);
-  const objects = [
-    {
-      apiVersion: "storage.k8s.io/v1",
-      kind: "StorageClass",
-      metadata: { name: storageClass },
-      provisioner: "rancher.io/local-path",
-      volumeBindingMode: "WaitForFirstConsumer",
-    },
-    {
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: { name: "cnpg-cluster-secret" },
-      type: "kubernetes.io/basic-auth",
-      stringData: { username: "naytife", password: targetPassword },
-    },
-    {
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: { name: "wrong" },
-      stringData: { POSTGRES_PASSWORD: "not-the-password" },
-    },
-    {
-      apiVersion: "postgresql.cnpg.io/v1",
-      kind: "Cluster",
-      metadata: { name: "naytife-postgres" },
-      spec: {
-        instances: 1,
-        imageName: cluster.postgresImage,
-        bootstrap: {
-          initdb: {
-            database: "naytifedb",
-            owner: "naytife",
-            secret: { name: "cnpg-cluster-secret" },
-            encoding: "UTF8",
-            localeProvider: "builtin",
-            builtinLocale: "C.UTF-8",
-            postInitApplicationSQL: [
-              "CREATE SCHEMA hydra AUTHORIZATION naytife",
-              "CREATE SCHEMA naytife_schema AUTHORIZATION naytife",
-            ],
-          },
-        },
-        // The operator makes the extension in every database as soon as such a parameter is there.
-        postgresql: { parameters: { "pg_stat_statements.max": "1000" }, pg_hba: ["hostnossl all all all reject"] },
-        storage: { size: "4Gi", storageClass },
-        // Else it is looked at each ten seconds.
-        probes: { startup: { periodSeconds: 1 }, readiness: { periodSeconds: 2 } },
-      },
-    },
-  ];
-  await until("the operator's webhook", 180, async () => {
-    try {
-      await kubectl(
-        target,
-        ["-n", namespace, "apply", "--server-side", "-f", "-"],
-        objects.map((object) => JSON.stringify(object)).join("\n---\n"),
-      );
-      return true;
-    } catch {
-      return undefined;
-    }
+  fixture = await migrationFixture("migration", {
+    size: "40MB",
+    // The operator makes the extension in every database as soon as such a parameter is there.
+    parameters: { "pg_stat_statements.max": "1000" },
+    statements: ["CREATE SCHEMA hydra AUTHORIZATION naytife", "CREATE SCHEMA naytife_schema AUTHORIZATION naytife"],
   });
-  await bringUpLegacy({ ...legacyTarget(), size: "40MB", seed: 3, image: legacyImage });
-  await k("wait", "--for=condition=Ready", "cluster.postgresql.cnpg.io/naytife-postgres", "--timeout=300s");
-  settings = settingsOf(legacyTarget(), storageClass);
+  await k("create", "secret", "generic", "wrong", "--from-literal=POSTGRES_PASSWORD=not-the-password");
 });
 
-afterAll(async () => {
-  // All of it goes by itself, and nobody has to wait for that.
-  await kubectl(target, ["delete", "namespace", namespace, "--wait=false"]);
-  await kubectl(target, ["delete", "storageclass", storageClass]);
-});
+afterAll(() => fixture.takeDown());
 
 test("a wrong password of the source is told, and nothing was changed", async () => {
-  const { code, output, errors } = await engine({ source: { ...settings.source, secretName: "wrong" } });
+  const { code, output, errors } = await engine({ source: { ...fixture.settings.source, secretName: "wrong" } });
   expect(code).toBe(1);
   expect(output).toBe("");
   expect(errors).toContain("password authentication failed");
@@ -191,7 +99,7 @@ test.each([
 ])("%s is told before anything changed", async (_what, change, message) => {
   const changes = Object.fromEntries(
     Object.entries(change).map(([key, value]) => {
-      const before: unknown = settings[key as keyof Settings];
+      const before: unknown = fixture.settings[key as keyof Settings];
       return [key, typeof before === "object" ? { ...before, ...(value as object) } : value];
     }),
   );
@@ -241,8 +149,19 @@ async function killedWhere(from: string, lock: string, reached: string): Promise
   let killed: Promise<void> | undefined;
   const outcome = await engine({}, (line) => {
     if (!line.includes(from) || killed !== undefined) return;
-    const exec = ["-n", namespace, "exec", "-i", "naytife-postgres-1", "-c", "postgres", "--", "timeout", "100"];
-    void kubectl(target, [...exec, "bash", "-c", hold], waitAndLock).catch(() => "");
+    const exec = [
+      "-n",
+      fixture.namespace,
+      "exec",
+      "-i",
+      "naytife-postgres-1",
+      "-c",
+      "postgres",
+      "--",
+      "timeout",
+      "100",
+    ];
+    void kubectl(fixture.target, [...exec, "bash", "-c", hold], waitAndLock).catch(() => "");
     killed = until(reached, 180, async () =>
       (await primary(reached, "naytifedb_migration").catch(() => "")) === "t" ? true : undefined,
     ).then(() => killJob(legacyTarget()));
@@ -340,7 +259,7 @@ test("the source is sealed, not restarted; the application's role logs in with t
   expect(await primary("SELECT count(*) > 0 FROM pg_stats WHERE tablename = 'orders' AND inherited")).toBe("t");
   const login = [
     "env",
-    `PGPASSWORD=${targetPassword}`,
+    `PGPASSWORD=${fixture.targetPassword}`,
     "psql",
     "-XAt",
     "-h",
@@ -379,7 +298,7 @@ test("a second run changes nothing and prints the same report", async () => {
 test("the comparison finds one changed row, one missing row, one dropped comment, one moved sequence", async () => {
   await legacyPod("ALTER DATABASE naytifedb WITH ALLOW_CONNECTIONS true");
   await until("the legacy pod", 180, async () =>
-    (await podQuery(connect(legacyTarget()), namespace, "SELECT 1")).length === 1 ? true : undefined,
+    (await podQuery(connect(legacyTarget()), fixture.namespace, "SELECT 1")).length === 1 ? true : undefined,
   );
   expect((await engine({}, undefined, ["verify"])).code).toBe(0);
   await primary(
@@ -404,7 +323,12 @@ test("the comparison finds one changed row, one missing row, one dropped comment
 
 test("no secret was said, nor lies in what stays", async () => {
   const encoded = await k("get", "secret", "postgres-secret", "-o", "jsonpath={.data.POSTGRES_PASSWORD}");
-  const secrets = [targetPassword, Buffer.from(encoded, "base64").toString(), "not-the-password", "SCRAM-SHA-256$"];
+  const secrets = [
+    fixture.targetPassword,
+    Buffer.from(encoded, "base64").toString(),
+    "not-the-password",
+    "SCRAM-SHA-256$",
+  ];
   const kept = await primary("SELECT string_agg(t::text, ' ') FROM naytife_migration.marker t", "postgres");
   for (const secret of secrets) {
     expect(secret.length).toBeGreaterThan(8);

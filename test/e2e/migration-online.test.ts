@@ -72,7 +72,7 @@ const changes = `
 jest.setTimeout(300_000);
 
 beforeAll(async () => {
-  fixture = await migrationFixture("online", "10MB", {}, "logical");
+  fixture = await migrationFixture("online", { size: "10MB", walLevel: "logical" });
   online = { ...fixture.settings, mode: "online" };
   const common = { image: legacyImage, periodMilliseconds: 100, durationSeconds: 900 };
   const url = connectionUrl({

@@ -85,7 +85,7 @@ jest.setTimeout(300_000);
 
 beforeAll(async () => {
   // The operator makes an extension in the new database that the old one has not, as soon as such a parameter is there.
-  fixture = await migrationFixture("rollback", "10MB", { "pg_stat_statements.max": "1000" });
+  fixture = await migrationFixture("rollback", { size: "10MB", parameters: { "pg_stat_statements.max": "1000" } });
   legacyPassword = await fixture.k("get", "secret", "postgres-secret", "-o", "jsonpath={.data.POSTGRES_PASSWORD}");
   await apply(
     newConnection(),

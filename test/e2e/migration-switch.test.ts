@@ -116,7 +116,7 @@ function apply(...objects: object[]): Promise<string> {
 jest.setTimeout(300_000);
 
 beforeAll(async () => {
-  fixture = await migrationFixture("switch", "10MB");
+  fixture = await migrationFixture("switch", { size: "10MB" });
   await applyPooler(fixture, 2);
   await fixture.legacy("CREATE TABLE naytife_schema.visits (n integer PRIMARY KEY)");
   const secret = { name: "postgres-secret", key: "POSTGRES_PASSWORD" };
