@@ -27,7 +27,7 @@ const usage = `npm run bench -- COMMAND [OPTIONS]
                same by hand: WAL by compression and number at once, base backups by compression, RTO by size, RPO under load
                  --sizes 100MB,1GB,5GB   of the databases, 10MB to 10GB; the disk has to hold the largest about five times.
                                          Those beyond 1GB are measured once
-                 --runs 3
+                 --runs 3             one alone leaves out what differs from the stack's settings in two things
                  --minutes 45
   render FILE  writes the page of the benchmark that the results are of: docs/benchmarks.md or docs/benchmarks-backups.md
                  --out FILE           instead of that

@@ -42,12 +42,13 @@ async function measureAll(cluster: EmbeddedCluster, options: BackupsOptions): Pr
     "instance",
     "segments",
   ]);
-  const left = missing(file.results, file.results.outcomes);
-  if (left.length === 0) return file.results;
-  const clock = new Clock(left.length);
+  if (file.results.ended !== undefined) return file.results;
   const ground = await Ground.make(cluster);
-  const version = { PostgreSQL: await ground.sql("SHOW server_version") };
-  await file.keep({ versions: { ...file.results.versions, ...version } });
+  const { barman, absent } = await ground.barman();
+  const version = { PostgreSQL: await ground.sql("SHOW server_version"), barman };
+  await file.keep({ absent, versions: { ...file.results.versions, ...version } });
+  const left = missing(file.results, file.results.outcomes);
+  const clock = new Clock(left.length);
   for (const turn of left) {
     if (Date.now() > deadline) {
       step(`${options.minutes} minutes are over: no further measurement is begun`);
@@ -98,6 +99,7 @@ async function heading(cluster: EmbeddedCluster, { sizes, runs, command }: Backu
       sidecarCpu: values.backupSidecarCpuLimit,
     },
     segments: segmentCount,
+    absent: [],
     outcomes: [],
   };
 }

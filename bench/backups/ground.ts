@@ -20,7 +20,7 @@ import type { ObjectStore } from "../../recovery/bucket";
 import { Objects } from "../../recovery/objects";
 import { kubectl } from "../kubectl";
 import { dropPart, makePart, resized, tables, untilWritten } from "./load";
-import type { Configured } from "./plan";
+import { compressions, type Configured } from "./plan";
 
 /** WAL segments that are carried; each of the numbers that are carried at once divides it. */
 export const segmentCount = 16;
@@ -153,6 +153,17 @@ export class Ground {
   /** What the kernel says of the sidecar's first process. */
   async sidecarStat(): Promise<string> {
     return kubectl(this, ["exec", this.primary, "--container", "plugin-barman-cloud", "--", "cat", "/proc/1/stat"]);
+  }
+
+  /** Which barman the sidecar has, and which compressions of base backups it does not know: Debian's is older than the plugin's own image. */
+  async barman(): Promise<{ readonly barman: string; readonly absent: readonly string[] }> {
+    const exec = ["exec", this.primary, "--container", "plugin-barman-cloud", "--", "barman-cloud-backup"];
+    const version = await kubectl(this, [...exec, "--version"]);
+    const options = await kubectl(this, [...exec, "--help"]);
+    return {
+      barman: /\d[\d.]*/.exec(version)?.[0] ?? "unknown",
+      absent: compressions.filter((compression) => compression !== "none" && !options.includes(`--${compression}`)),
+    };
   }
 
   /** Folder of the stack's archive, and that of what is done by hand: neither comes into the other's way. */

@@ -12,8 +12,8 @@ import { forSeconds, oldestCommit, tables } from "./load";
 import type { Load, MeasuredWalCompression, Task, Turn } from "./plan";
 import type { Carried, Figures } from "./results";
 
-/** Seconds for which a load writes. */
-const loadSeconds = 60;
+/** Seconds for which a load goes on writing after a promise could be seen to be broken. */
+const loadBeyond = 15;
 
 /** Bytes that disk.sh writes and reads. */
 const diskBytes = 256 * 2 ** 20;
@@ -158,7 +158,7 @@ interface Sample {
   readonly position: number;
 }
 
-/** Writes for a minute and looks twice a second, until all is in the store that was written. */
+/** Writes for longer than the promise is, and looks twice a second meanwhile. */
 async function point(ground: Ground, load: Load): Promise<Figures["point"]> {
   await ground.configure({});
   await ground.sql(...tables);
@@ -167,30 +167,22 @@ async function point(ground: Ground, load: Load): Promise<Figures["point"]> {
   const look = async () => JSON.parse(await ground.sql(oldestCommit)) as Sample;
   const { position: from } = await look();
   const began = Date.now();
-  let seconds: number | undefined;
-  let to = from;
-  const writing = ground.sql(forSeconds(load, loadSeconds)).then(() => {
-    seconds = (Date.now() - began) / 1000;
+  const over = new AbortController();
+  const writing = ground.sql(forSeconds(load, ground.values.backupRecoveryPoint + loadBeyond)).finally(() => {
+    over.abort();
   });
-  // It is waited for in the end; a failure must not end the process before.
-  writing.catch(() => {
-    seconds = NaN;
-  });
+  // It is waited for below; until then a failure is not to end the process.
+  writing.catch(() => undefined);
   const samples: Sample[] = [];
-  const limit = began + (loadSeconds + 10 * ground.values.backupRecoveryPoint) * 1000;
-  for (;;) {
-    const wrote = seconds === undefined;
-    const sample = await look();
-    if (wrote) to = sample.position;
-    samples.push(sample);
-    if (!wrote && sample.age === null) break;
-    if (Date.now() > limit) throw new Error("what was written is not in the store yet, long after the load has ended");
+  while (!over.signal.aborted) {
+    samples.push(await look());
     await sleep(500);
   }
   await writing;
-  const ages = samples.flatMap(({ age }) => age ?? []);
-  const commits = samples.at(-1)?.commits ?? 0;
+  const seconds = (Date.now() - began) / 1000;
+  const { position: to, commits } = await look();
   await ground.sql(...tables);
+  const ages = samples.flatMap(({ age }) => age ?? []);
   return {
     samples: ages.length,
     median: median(ages),
@@ -198,7 +190,7 @@ async function point(ground: Ground, load: Load): Promise<Figures["point"]> {
     waiting: Math.max(...samples.map(({ waiting }) => waiting)),
     commits,
     walBytes: to - from,
-    seconds: seconds ?? 0,
+    seconds,
   };
 }
 

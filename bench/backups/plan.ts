@@ -61,6 +61,8 @@ export interface Wanted {
   readonly sizes: readonly string[];
   readonly runs: number;
   readonly configured: Configured;
+  /** Compressions of base backups that the sidecar's barman does not know. */
+  readonly absent: readonly string[];
 }
 
 /** Bytes. Databases bigger than this are measured once, and by what the stack is set to alone. */
@@ -106,7 +108,7 @@ export function nameOf(turn: Turn): string {
   return [`run ${run}, ${what}${way}`, ...detail].join(", ");
 }
 
-function tasks({ sizes, configured }: Wanted, run: number): Task[] {
+function tasks({ sizes, runs, configured, absent }: Wanted, run: number): Task[] {
   const ascending = [...sizes].sort((a, b) => parseSize(a) - parseSize(b));
   // Growing in one run and shrinking in the next, so that little is filled twice.
   const ordered = run % 2 === 1 ? ascending : [...ascending].reverse();
@@ -115,13 +117,13 @@ function tasks({ sizes, configured }: Wanted, run: number): Task[] {
   return [
     { kind: "disk" },
     ...fetches(),
-    ...archivings(configured, run),
+    ...archivings(configured, run, run === 1 && runs > 1),
     { kind: "stored" },
     ...(run === 1 ? loads.map((load) => ({ kind: "point", load }) as const) : []),
     ...ordered
       .filter((size) => run === 1 || often.includes(size))
       .flatMap((size) => [
-        ...bases(size, size === compared, configured, run),
+        ...bases(size, size === compared ? compressions.filter((one) => !absent.includes(one)) : [], configured, run),
         { kind: "restore", way: "plugin", size } as const,
         { kind: "restore", way: "hand", size } as const,
       ]),
@@ -135,27 +137,26 @@ function fetches(): Task[] {
   ];
 }
 
-/** The first run has the whole grid, the others what differs from the stack's setting in one thing. */
-function archivings({ walCompression, walMaxParallel }: Configured, run: number): Task[] {
+/** What differs from the stack's setting in one thing, or the whole grid. */
+function archivings({ walCompression, walMaxParallel }: Configured, run: number, whole: boolean): Task[] {
   return orderOf(walCompressions, run).flatMap((compression) => [
     // The sidecar comes to believe the compression meanwhile.
     { kind: "archive", way: "hand", compression, parallel: 1 } as const,
     ...parallels
-      .filter((parallel) => run === 1 || compression === walCompression || parallel === walMaxParallel)
+      .filter((parallel) => whole || compression === walCompression || parallel === walMaxParallel)
       .map((parallel) => ({ kind: "archive", way: "plugin", compression, parallel }) as const),
   ]);
 }
 
-/** The stack's own compression comes last: it is what is restored. */
-function bases(size: string, compared: boolean, { compression: own }: Configured, run: number): Task[] {
+/** The stack's own compression comes last: it is what is restored. By hand, and beside others, only where they are compared. */
+function bases(size: string, compared: readonly MeasuredCompression[], { compression: own }: Configured, run: number) {
   const others = orderOf(
-    compressions.filter((compression) => compression !== own),
+    compared.filter((compression) => compression !== own),
     run,
   );
   const last = compressions.filter((compression) => compression === own);
-  return compared
-    ? [...others, ...last].flatMap((compression) =>
-        (["hand", "plugin"] as const).map((way) => ({ kind: "base", way, compression, size }) as const),
-      )
-    : last.map((compression) => ({ kind: "base", way: "plugin", compression, size }) as const);
+  const ways: readonly Way[] = compared.length > 0 ? ["hand", "plugin"] : ["plugin"];
+  return [...others, ...last].flatMap((compression) =>
+    ways.map((way) => ({ kind: "base", way, compression, size }) as const),
+  );
 }

@@ -163,7 +163,7 @@ ${restoreTable(results)}
 
 ## Commits that can be lost
 
-The age of the oldest commit that is not in the store, asked twice a second while a load writes for a minute and until all of it is in the store. By arithmetic it is at most archive_timeout (${promises.archiveTimeout} s) and the upload (${promises.uploadAllowance} s allowed).
+The age of the oldest commit that is not in the store, asked about twice a second while a load writes, which it does for longer than the promise. By arithmetic it is at most archive_timeout (${promises.archiveTimeout} s) and the upload (${promises.uploadAllowance} s allowed).
 
 ${pointTable(results)}
 
@@ -302,6 +302,7 @@ function baseSection(results: Results): string {
   };
   const rows = sizes.flatMap((size) =>
     compressions
+      .filter((compression) => !results.absent.includes(compression))
       .filter((compression) => size === compared || compression === configured.compression)
       .map((compression) => rowOf(size, compression)),
   );
@@ -488,7 +489,14 @@ function notMeasured(results: Results): string {
           `- At least three runs: there ${results.runs === 1 ? "is one" : `are ${results.runs}`}, so the spread says little.`,
         ]
       : []),
-    "- Once alone: sizes beyond 1 GB, compressions with another `maxParallel` than the stack's where both differ from it, and the commits that can be lost (over two minutes each).",
+    ...(results.absent.length > 0
+      ? [
+          `- Base backups compressed by ${results.absent.join(", ")}: barman ${results.versions.barman ?? ""}, which the embedded cluster's sidecar has, does not know it.`,
+        ]
+      : []),
+    results.runs === 1
+      ? "- Compressions with another `maxParallel` than the stack's where both differ from it: more runs than one measure that once."
+      : "- More than once: sizes beyond 1 GB, compressions with another `maxParallel` than the stack's where both differ from it, and the commits that can be lost.",
     "- A store on another machine or with OCI, a network, encryption, several instances, a backup from a standby, tables with other contents: how well rows compress decides much of this.",
     "- xz and bzip2. Other numbers of jobs than the stack's.",
     "- How much WAL is replayed a second: the base backup is fresh when it is restored.",

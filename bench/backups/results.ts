@@ -18,7 +18,7 @@ export interface Figures {
     readonly waiting: number;
     readonly commits: number;
     readonly walBytes: number;
-    /** Of the load; the samples go on until all is in the store. */
+    /** Of the load. */
     readonly seconds: number;
   };
   readonly base: { readonly seconds: number; readonly databaseBytes: number; readonly storedBytes: number };

@@ -8,7 +8,7 @@ import { asked, pageOf } from "../../bench/main";
 import { readSteps } from "../../bench/steps";
 
 const configured = { compression: "gzip", jobs: 2, walCompression: "gzip", walMaxParallel: 4 };
-const wanted: Wanted = { sizes: ["5GB", "100MB", "1GB"], runs: 3, configured };
+const wanted: Wanted = { sizes: ["5GB", "100MB", "1GB"], runs: 3, configured, absent: [] };
 
 describe("the plan", () => {
   const all = turns(wanted);
@@ -59,6 +59,13 @@ describe("the plan", () => {
     const small = turns({ ...wanted, sizes: ["100MB"], runs: 1 });
     expect(small.filter(({ kind }) => kind === "base")).toHaveLength(8);
     expect(small.filter(({ kind }) => kind === "point")).toHaveLength(2);
+  });
+
+  test("of one run leaves out what differs in two things, and of an older barman what it does not know", () => {
+    const quick = turns({ ...wanted, runs: 1, absent: ["lz4"] });
+    expect(quick.filter((turn) => turn.kind === "archive" && turn.way === "plugin")).toHaveLength(8);
+    expect(quick.filter((turn) => turn.kind === "base" && turn.compression === "lz4")).toEqual([]);
+    expect(quick.filter((turn) => turn.kind === "archive" && turn.compression === "lz4")).not.toEqual([]);
   });
 
   test("goes on where it was broken off", () => {
@@ -160,6 +167,7 @@ const results: Results = {
   sizes: ["1GB"],
   runs: 3,
   configured,
+  absent: [],
   promises: { recoveryPoint: 60, uploadAllowance: 15, archiveTimeout: 45, recoveryTime: 900 },
   instance: { memory: "512Mi", cpu: "2", sidecarMemory: "512Mi", sidecarCpu: "1" },
   segments: 16,
@@ -255,6 +263,12 @@ describe("the page", () => {
     const page = render({ ...results, outcomes: whole });
     expect(page).toContain("None: every promise was held");
     expect(page).not.toContain("the time was up");
+  });
+
+  test("says which compression this barman does not know", () => {
+    const page = render({ ...results, absent: ["lz4"], versions: { barman: "3.13.3" }, outcomes });
+    expect(page).toContain("- Base backups compressed by lz4: barman 3.13.3,");
+    expect(row(page, "1GB").join()).not.toContain("lz4");
   });
 
   test("is chosen by what the results are of", () => {
