@@ -256,9 +256,7 @@ export class Ground {
   /** Lets the segments go. */
   private async release(): Promise<void> {
     this.carried = undefined;
-    await this.sql(
-      "SELECT NULL FROM (SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'bench') AS dropped",
-    );
+    await this.sql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'bench'");
   }
 
   /** Brings the database to a size, all of it written and in the store, and lets the segments go. */
