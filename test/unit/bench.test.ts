@@ -1,12 +1,12 @@
 import { asked } from "../../bench/main";
-import { readLog } from "../../bench/errand";
-import { production } from "../../bench/ground";
-import { missing } from "../../bench/migration";
-import { parityOf } from "../../bench/parity";
-import { render } from "../../bench/render";
-import type { Measurement, Outcome, Results, WayName } from "../../bench/results";
+import { missing } from "../../bench/migration/benchmark";
+import { readLog } from "../../bench/migration/errand";
+import { production } from "../../bench/migration/ground";
+import { parityOf } from "../../bench/migration/parity";
+import { render } from "../../bench/migration/render";
+import type { Measurement, Outcome, Results, WayName } from "../../bench/migration/results";
+import { saidAt } from "../../bench/migration/ways/import";
 import { median, orderOf, summary } from "../../bench/statistics";
-import { saidAt } from "../../bench/ways/import";
 
 const equal = { equal: true, tables: 2, rows: 10, differing: [] };
 

@@ -1,7 +1,7 @@
 /** The ways that are a script in a Job. */
 import { cpus } from "node:os";
-import { quantity } from "../../postgresql/quantity";
-import { findProgram } from "../../local/kubernetes/preflight";
+import { quantity } from "../../../postgresql/quantity";
+import { findProgram } from "../../../local/kubernetes/preflight";
 import { errand, type Errand } from "../errand";
 import { untilSafe, type Ground } from "../ground";
 import type { Measurement } from "../results";

@@ -1,7 +1,8 @@
 /** docs/benchmarks.md from results. Pure: every sentence that depends on a figure is made from it. */
+import { humanBytes } from "../../migration/engine/events";
+import { machineTable, period, plain, spread, table, times } from "../markdown";
+import { summary, type Summary } from "../statistics";
 import type { Outcome, Results, ShapeFacts, ShapeName, WayName } from "./results";
-import { summary, type Summary } from "./statistics";
-import { humanBytes } from "../migration/engine/events";
 
 /** The goals of the speed: shares of the plan's time to safe, and of the ceiling's copy and index. */
 const goals = { safe: 1 / 3, ceiling: 1.15 };
@@ -42,26 +43,12 @@ function ratio(results: Results, shape: ShapeName, way: WayName, to: WayName, of
   return ours === undefined || theirs === undefined ? undefined : ours.median / theirs.median;
 }
 
-const times = (value: number | undefined) => (value === undefined ? "" : value.toFixed(2));
-
-function spread(value: Summary | undefined): string {
-  if (value === undefined) return "";
-  const middle = value.median.toFixed(1);
-  return value.count === 1 ? middle : `${middle} (${value.least.toFixed(1)}–${value.most.toFixed(1)})`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), `|${"---|".repeat(head.length)}`, ...rows.map(line)].join("\n");
-}
-
 /** The whole page. */
 export function render(results: Results): string {
   const { machine, instance, runs, instances, jobs, versions, shapes } = results;
-  const begun = results.ended === undefined ? `${results.began}, broken off` : `${results.began} to ${results.ended}`;
   return `# Benchmarks of the migration
 
-Written by \`npm run bench -- render\` from the results of one run; do not edit. \`npm run bench -- ${results.command}\`, ${begun}, at commit ${results.commit}.
+Written by \`npm run bench -- render\` from the results of one run; do not edit. \`npm run bench -- ${results.command}\`, ${period(results)}, at commit ${results.commit}.
 
 ${verdicts(results)}
 
@@ -98,15 +85,11 @@ What is not comparable, and why:
 
 No archive of WAL and no backup in any of them, so time to safe counts no base backup. No synchronous replication. The source is idle. \`--jobs ${jobs}\` for every way that takes such a number.
 
-| machine | |
-|---|---|
-| cores | ${machine.cores} (${machine.processor}), shared by source, target, replicas and Kubernetes |
-| memory | ${humanBytes(machine.memoryBytes)} |
-| system | ${machine.system} |
-| one instance | ${instance.memory} of memory, ${instance.cpu} cores; otherwise as in the stack \`production\` |
-| versions | ${Object.entries(versions)
-    .map(([name, version]) => `${name} ${version}`)
-    .join("; ")} |
+${machineTable(
+  results,
+  "source, target, replicas and Kubernetes",
+  `${instance.memory} of memory, ${instance.cpu} cores; otherwise as in the stack \`production\``,
+)}
 
 One machine, one node and one disk: the replicas compete with the primary for all three, which three machines would not. No network lies between the sides. Figures of a few seconds are much Kubernetes, little PostgreSQL.
 
@@ -254,14 +237,6 @@ function losses(results: Results): string {
   return all.length === 0
     ? "None: no goal was missed, no other way was faster in any figure, no copy failed."
     : all.join("\n");
-}
-
-/** Text of a tool as prose in Markdown. */
-function plain(text: string): string {
-  return text
-    .replace(/\s+/g, " ")
-    .replace(/[\\`*_[\]<>#|~]/g, "\\$&")
-    .slice(0, 400);
 }
 
 function notMeasured(results: Results): string {

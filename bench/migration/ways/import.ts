@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ClusterSpec } from "../../components/cluster";
-import { names as sourceNames } from "../../local/legacy/manifests";
+import type { ClusterSpec } from "../../../components/cluster";
+import { names as sourceNames } from "../../../local/legacy/manifests";
 import { errand } from "../errand";
 import { clusterManifest, createCluster, type Ground, untilSafe } from "../ground";
 import type { Way } from "./way";

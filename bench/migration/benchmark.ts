@@ -1,17 +1,15 @@
 /** The benchmark of the migration: every way on the same data in turn, in an order that changes from run to run, with both sides compared after each. */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { cpus, release, totalmem } from "node:os";
-import { dirname } from "node:path";
-import { isDeepStrictEqual } from "node:util";
-import type { Values } from "../config";
-import { down, up, type EmbeddedCluster } from "../local/kubernetes/cluster";
-import { findProgram } from "../local/kubernetes/preflight";
-import { podQuery } from "../local/legacy/cluster";
-import { during, step } from "../local/progress";
-import { run } from "../local/run";
-import { root } from "../local/stack-files";
-import { tool } from "../local/toolchain/toolchain";
-import { humanSeconds } from "../migration/engine/events";
+import { cpus } from "node:os";
+import type { Values } from "../../config";
+import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
+import { findProgram } from "../../local/kubernetes/preflight";
+import { podQuery } from "../../local/legacy/cluster";
+import { during, step } from "../../local/progress";
+import { run } from "../../local/run";
+import { Clock } from "../clock";
+import { isInterrupted, onOwnCluster } from "../own-cluster";
+import { headingOf, ResultsFile } from "../results-file";
+import { orderOf } from "../statistics";
 import {
   clear,
   clusterManifest,
@@ -25,7 +23,6 @@ import {
   type Ground,
 } from "./ground";
 import type { Measurement, Outcome, Results, ShapeName, Sizes, WayName } from "./results";
-import { orderOf } from "./statistics";
 import { cnpgImport } from "./ways/import";
 import { ours } from "./ways/ours";
 import { ceiling, parallel, pgcopydb, pipe } from "./ways/scripted";
@@ -51,14 +48,7 @@ export const ways: Readonly<Record<WayName, Way>> = { ours, pipe, parallel, impo
 
 /** Runs the benchmark. A way that fails is an outcome, too. */
 export async function benchmark(options: BenchOptions): Promise<Results> {
-  const { name } = options;
-  // What an interrupted run left.
-  await down({ name });
-  try {
-    return await measureAll(await up({ name }), options);
-  } finally {
-    await down({ name });
-  }
+  return onOwnCluster(options.name, (cluster) => measureAll(cluster, options));
 }
 
 /** Every shape, run and way, in turn; what is measured is written down at once. */
@@ -67,34 +57,39 @@ async function measureAll(cluster: EmbeddedCluster, options: BenchOptions): Prom
   const { runs, instances, jobs } = options;
   const values = (shape: ShapeName) => production(cluster, `bench-${shape}`, instances, jobs, cpus().length);
   const fresh = await heading(cluster, options, values("dominant"));
-  let results = (await begun(options.out, fresh)) ?? fresh;
-  const keep = async (more: Partial<Results>) => {
-    results = { ...results, ...more };
-    await mkdir(dirname(options.out), { recursive: true });
-    await writeFile(`${options.out}.partial`, `${JSON.stringify(results, null, 2)}\n`);
-    await rename(`${options.out}.partial`, options.out);
-  };
-  const left = missing(results);
+  const file = await ResultsFile.open(options.out, fresh, [
+    "commit",
+    "machine",
+    "sizes",
+    "ways",
+    "runs",
+    "instances",
+    "jobs",
+    "instance",
+  ]);
+  const left = missing(file.results);
   const clock = new Clock(left.length);
   let ground: Ground | undefined;
   await prepare(cluster);
   for (const { shape, run: turn, way, place } of left) {
     if (Date.now() > deadline) {
       step(`${options.minutes} minutes are over: no further measurement is begun`);
-      return results;
+      return file.results;
     }
     if (ground?.namespace !== values(shape).namespace) {
       ground = groundOf(cluster, values(shape));
       const facts = await makeSource(ground, shape, options.sizes[shape] ?? "");
       const [server] = await podQuery(ground.api, ground.namespace, "SHOW server_version");
       const version = { "PostgreSQL, source": server?.[0] ?? "" };
-      const others = results.shapes.filter((one) => one.shape !== shape);
-      await keep({ shapes: [...others, facts], versions: { ...results.versions, ...version } });
+      const others = file.results.shapes.filter((one) => one.shape !== shape);
+      await file.keep({ shapes: [...others, facts], versions: { ...file.results.versions, ...version } });
     }
     const here = ground;
     const began = Date.now();
     const named = `${shape}, run ${turn} of ${runs}, ${way}`;
     const told = await during(`${named} (${clock.left()})`, () => attempt(here, ways[way]));
+    // What fails because its cluster is taken away says nothing.
+    if (isInterrupted()) return file.results;
     const outcome: Outcome = {
       shape,
       way,
@@ -107,10 +102,11 @@ async function measureAll(cluster: EmbeddedCluster, options: BenchOptions): Prom
     clock.count(outcome.seconds);
     step(`${named}: ${inWords(outcome)}`);
     const version = told.version === undefined ? {} : { "PostgreSQL, target": told.version };
-    await keep({ outcomes: [...results.outcomes, outcome], versions: { ...results.versions, ...version } });
+    const { outcomes, versions } = file.results;
+    await file.keep({ outcomes: [...outcomes, outcome], versions: { ...versions, ...version } });
   }
-  await keep({ ended: results.ended ?? new Date().toISOString() });
-  return results;
+  await file.end();
+  return file.results;
 }
 
 /** Results without any outcome. */
@@ -124,17 +120,11 @@ async function heading(cluster: EmbeddedCluster, options: BenchOptions, values: 
   }
   const present = options.ways.filter((way) => !absent.some((one) => one.way === way));
   const { sizes, runs, instances, jobs } = options;
+  const { versions, ...common } = await headingOf(cluster, options.command);
   return {
-    began: new Date().toISOString(),
-    command: options.command,
-    commit: (await run("git", ["describe", "--always", "--dirty"], { cwd: root })).trim(),
-    machine: {
-      cores: cpus().length,
-      processor: cpus()[0]?.model ?? "unknown",
-      memoryBytes: totalmem(),
-      system: `Linux ${release()}, one node of embedded Kubernetes`,
-    },
-    versions: { "Node.js": process.version, ...(await versionsOf(cluster, present)) },
+    ...common,
+    versions: { ...versions, ...(await pgcopydbVersion(present)) },
+    kind: "migration",
     sizes,
     ways: present,
     runs,
@@ -145,20 +135,6 @@ async function heading(cluster: EmbeddedCluster, options: BenchOptions, values: 
     shapes: [],
     outcomes: [],
   };
-}
-
-/** The results that `file` has by now. @throws Error where they are of another run, which is left as it is */
-async function begun(file: string, fresh: Results): Promise<Results | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  const found = JSON.parse(text) as Results;
-  const differing = (["commit", "machine", "sizes", "ways", "runs", "instances", "jobs", "instance"] as const).filter(
-    (field) => !isDeepStrictEqual(found[field], fresh[field]),
-  );
-  if (differing.length === 0) return found;
-  throw new Error(
-    `${file} has results of another run (other: ${differing.join(", ")}). It was left as it is. Give another --out.`,
-  );
 }
 
 /** What is to be measured still: shape after shape, in each the ways in turn, so that what is compared lies close together in time. */
@@ -211,36 +187,10 @@ function inWords({ measurement, failure, seconds }: Outcome): string {
   ].join(", ");
 }
 
-/** Reckons how long it takes still, from what has been. */
-class Clock {
-  private done = 0;
-  private seconds = 0;
-
-  constructor(private readonly total: number) {}
-
-  count(seconds: number): void {
-    this.done += 1;
-    this.seconds += seconds;
-  }
-
-  left(): string {
-    const counted = `${this.done} of ${this.total} measurements done`;
-    if (this.done === 0) return counted;
-    return `${counted}, about ${humanSeconds((this.seconds / this.done) * (this.total - this.done))} left`;
-  }
-}
-
-/** What runs beside PostgreSQL. */
-async function versionsOf(cluster: EmbeddedCluster, present: readonly WayName[]): Promise<Record<string, string>> {
-  const client = JSON.parse(await run(await tool("kubectl"), ["version", "--client", "--output=json"])) as {
-    clientVersion: { gitVersion: string };
-  };
-  const manifest = await readFile(cluster.operatorManifest, "utf8");
+/** What one of the ways runs beside PostgreSQL. */
+async function pgcopydbVersion(present: readonly WayName[]): Promise<Record<string, string>> {
   const pgcopydb = present.includes("pgcopydb") ? await findProgram("pgcopydb") : undefined;
-  const said = pgcopydb === undefined ? undefined : await run(pgcopydb, ["--version"]).catch(() => "");
-  return {
-    Kubernetes: client.clientVersion.gitVersion,
-    CloudNativePG: /cloudnative-pg:([\d.]+)/.exec(manifest)?.[1] ?? "unknown",
-    ...(said === undefined ? {} : { pgcopydb: /version (\S+)/.exec(said)?.[1] ?? "unknown" }),
-  };
+  if (pgcopydb === undefined) return {};
+  const said = await run(pgcopydb, ["--version"]).catch(() => "");
+  return { pgcopydb: /version (\S+)/.exec(said)?.[1] ?? "unknown" };
 }

@@ -1,4 +1,5 @@
 /** What a benchmark leaves: everything that was measured, and on what. docs/benchmarks.md is made from this alone. */
+import type { Heading } from "../results-file";
 
 export const wayNames = ["ours", "pipe", "parallel", "import", "pgcopydb", "ceiling"] as const;
 export type WayName = (typeof wayNames)[number];
@@ -60,24 +61,9 @@ export interface ShapeFacts {
   readonly indexBytes: number;
 }
 
-export interface Machine {
-  readonly cores: number;
-  readonly processor: string;
-  readonly memoryBytes: number;
-  readonly system: string;
-}
-
-export interface Results {
-  /** ISO 8601. */
-  readonly began: string;
-  /** When the last measurement of all was made; not there where some are missing. */
-  readonly ended?: string;
-  /** The arguments of the command that began it. */
-  readonly command: string;
-  /** Of this repository. */
-  readonly commit: string;
-  readonly machine: Machine;
-  readonly versions: Readonly<Record<string, string>>;
+export interface Results extends Heading {
+  /** Results of the time before there was another benchmark do not say it. */
+  readonly kind?: "migration";
   readonly sizes: Sizes;
   readonly ways: readonly WayName[];
   readonly runs: number;

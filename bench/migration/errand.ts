@@ -2,11 +2,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { caSecret } from "../components/names";
-import { createIfAbsent } from "../local/legacy/cluster";
-import { deleteJob, jobLog, jobState } from "../local/legacy/legacy";
-import { names as sourceNames } from "../local/legacy/manifests";
-import { found } from "../migration/engine/kubernetes";
+import { caSecret } from "../../components/names";
+import { createIfAbsent } from "../../local/legacy/cluster";
+import { deleteJob, jobLog, jobState } from "../../local/legacy/legacy";
+import { names as sourceNames } from "../../local/legacy/manifests";
+import { found } from "../../migration/engine/kubernetes";
+import { readSteps, type Steps } from "../steps";
 import type { Ground } from "./ground";
 import { parityOf } from "./parity";
 import type { Parity } from "./results";
@@ -16,12 +17,8 @@ const name = "bench-errand";
 /** How long a script may run, in seconds. */
 const limit = 40 * 60;
 
-/** What a script came to. */
-export interface Errand {
-  /** Seconds that each step took, in order. */
-  readonly parts: Readonly<Record<string, number>>;
-  /** When the last step was done, in milliseconds; the pod's clock is this machine's. */
-  readonly ended: number;
+/** What a script came to. The pod's clock is this machine's. */
+export interface Errand extends Steps {
   readonly parity: Parity;
   readonly complaints: readonly string[];
 }
@@ -30,7 +27,7 @@ export interface Errand {
 async function files(): Promise<Record<string, string>> {
   const ways = join(__dirname, "ways");
   const scripts = (await readdir(ways)).filter((file) => /\.(sh|sql)$/.test(file)).map((file) => join(ways, file));
-  const job = join(__dirname, "..", "migration", "job");
+  const job = join(__dirname, "..", "..", "migration", "job");
   const paths = [...scripts, join(job, "row-hash.sql"), join(job, "hashes.sql")];
   return Object.fromEntries(
     await Promise.all(paths.map(async (path) => [basename(path), await readFile(path, "utf8")] as const)),
@@ -39,11 +36,8 @@ async function files(): Promise<Record<string, string>> {
 
 /** What a script printed: `at STEP SECONDS`, `fact …`, `complaint …`. */
 export function readLog(log: string): Errand {
-  const steps = [...log.matchAll(/^at (\S+) (\d+\.\d+)$/gm)].map(([, step = "", at]) => ({ step, at: Number(at) }));
-  const parts = steps.slice(1).map(({ step, at }, place) => [step, at - (steps[place]?.at ?? at)] as const);
   return {
-    parts: Object.fromEntries(parts),
-    ended: (steps.at(-1)?.at ?? 0) * 1000,
+    ...readSteps(log),
     parity: parityOf(log),
     complaints: [...log.matchAll(/^complaint (.*)$/gm)].map(([, text = ""]) => text),
   };

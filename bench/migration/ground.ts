@@ -1,14 +1,14 @@
 /** What the ways are measured on: an embedded cluster with the operator, a source with its data, and a target that is made anew for each measurement. */
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { clusterDescription } from "../descriptions";
-import { clusterSpec, type ClusterDescription, type ClusterSpec } from "../components/cluster";
-import { names as targetNames } from "../components/names";
-import { storageClasses } from "../components/storage";
-import { validate, type Values } from "../config";
-import type { EmbeddedCluster } from "../local/kubernetes/cluster";
-import { connect, createIfAbsent, podQuery, readyPod, type Cluster } from "../local/legacy/cluster";
-import { bringUpLegacy } from "../local/legacy/legacy";
+import { clusterDescription } from "../../descriptions";
+import { clusterSpec, type ClusterDescription, type ClusterSpec } from "../../components/cluster";
+import { names as targetNames } from "../../components/names";
+import { storageClasses } from "../../components/storage";
+import { validate, type Values } from "../../config";
+import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
+import { connect, createIfAbsent, podQuery, readyPod, type Cluster } from "../../local/legacy/cluster";
+import { bringUpLegacy } from "../../local/legacy/legacy";
 import {
   deploymentManifest,
   namespaceManifest,
@@ -16,16 +16,16 @@ import {
   secretManifest,
   serviceManifest,
   type Manifest,
-} from "../local/legacy/manifests";
-import { parseSize } from "../local/legacy/plan";
-import { during } from "../local/progress";
-import { run } from "../local/run";
-import { project, stackConfiguration } from "../local/stack-files";
-import { tool } from "../local/toolchain/toolchain";
-import { Kubernetes } from "../migration/engine/kubernetes";
-import type { Settings } from "../migration/engine/settings";
-import { settle } from "../migration/engine/settle";
-import { migrationSettings } from "../migration/settings";
+} from "../../local/legacy/manifests";
+import { parseSize } from "../../local/legacy/plan";
+import { during } from "../../local/progress";
+import { run } from "../../local/run";
+import { project, stackConfiguration } from "../../local/stack-files";
+import { Kubernetes } from "../../migration/engine/kubernetes";
+import type { Settings } from "../../migration/engine/settings";
+import { settle } from "../../migration/engine/settle";
+import { migrationSettings } from "../../migration/settings";
+import { kubectl } from "../kubectl";
 import type { ShapeFacts, ShapeName } from "./results";
 import { shapes } from "./shapes";
 
@@ -105,16 +105,6 @@ export function groundOf(cluster: EmbeddedCluster, values: Values): Ground {
       recovery: undefined,
     },
   };
-}
-
-async function kubectl(
-  { cluster, namespace }: Pick<Ground, "cluster" | "namespace">,
-  args: readonly string[],
-  input = "",
-): Promise<string> {
-  const options = { input, timeout: patience };
-  const where = ["--kubeconfig", cluster.kubeconfig, "--context", cluster.context, "--namespace", namespace];
-  return run(await tool("kubectl"), [...where, ...args], options);
 }
 
 /** The operator and the StorageClass, for all shapes. */

@@ -1,5 +1,5 @@
-import { Engine } from "../../migration/engine/engine";
-import { literal } from "../../migration/engine/settings";
+import { Engine } from "../../../migration/engine/engine";
+import { literal } from "../../../migration/engine/settings";
 import { errand } from "../errand";
 import { grow, openSource, untilReady, untilSafe } from "../ground";
 import type { Way } from "./way";
