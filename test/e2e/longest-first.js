@@ -7,21 +7,21 @@ const { default: Sequencer } = require("@jest/test-sequencer");
 
 /** Seconds on two cores with another file beside. */
 const seconds = {
-  growth: 700,
-  "migration-online": 630,
-  drill: 510,
+  growth: 570,
   "migration-rollback": 490,
-  local: 450,
-  production: 430,
-  backup: 400,
-  "migration-kill": 380,
-  story: 330,
-  "migration-damage": 270,
-  "migration-live": 250,
-  "migration-switch": 250,
-  "provider-behaviours": 190,
+  local: 480,
+  drill: 480,
+  production: 380,
+  story: 350,
+  backup: 340,
+  "migration-live": 290,
+  "migration-online": 270,
+  "migration-damage": 210,
+  "migration-switch": 210,
+  "migration-kill": 200,
   "embedded-kubernetes": 180,
   "migration-commands": 170,
+  "provider-behaviours": 140,
   legacy: 50,
 };
 
