@@ -319,41 +319,29 @@ undo_publish() {
 }
 
 # The report names every table's rows and hash, by which a rollback knows that the old database is as it was left. To read all of it takes as long as it is large,
-# so it is read after the switch, in the sealed source, by sessions that were there before nobody could come any more.
+# so it is read after the switch, in the sealed source, by a session that was there before nobody could come any more.
 
-# stand_by_to_count: opens them.
+# stand_by_to_count: opens the session. One alone: the application has just got its database back, and may share the machine with the old one.
 stand_by_to_count() {
-  local worker session
-  COUNTERS=() COUNTER_INPUTS=()
-  for ((worker = 0; worker < JOBS; worker++)); do
-    mkfifo "$WORK/count.$worker"
-    sql source -v workers="$JOBS" -v worker="$worker" -v hash="$HASH" <"$WORK/count.$worker" >"$WORK/counted.$worker" &
-    COUNTERS+=($!)
-    exec {session}>"$WORK/count.$worker"
-    COUNTER_INPUTS+=("$session")
-    echo "SELECT 'there';" >&"$session"
-  done
-  for ((worker = 0; worker < JOBS; worker++)); do
-    until [[ -s $WORK/counted.$worker ]]; do sleep 0.02; done
-  done
+  mkfifo "$WORK/count"
+  sql source -v workers=1 -v worker=0 -v hash="$HASH" <"$WORK/count" >"$WORK/counted" &
+  COUNTER=$!
+  exec {COUNTER_INPUT}>"$WORK/count"
+  echo "SET max_parallel_workers_per_gather = 0; SELECT 'there';" >&"$COUNTER_INPUT"
+  until [[ -s $WORK/counted ]]; do sleep 0.02; done
 }
 
-# count_source: has them read, and puts what they found into the report. Only for conditions: the data is where it should be, and nothing may fail the run.
+# count_source: has them read, and puts what was found into the report. Only for conditions: the data is where it should be, and nothing may fail the run.
 count_source() {
-  local session counter
-  for session in "${COUNTER_INPUTS[@]}"; do
-    # Told to end: other programs of this run may hold the other end open too.
-    { cat "$SCRIPTS/row-hash.sql" "$SCRIPTS/hashes.sql" && echo '\q'; } >&"$session" || return 1
-    exec {session}>&-
-  done
+  # Told to end: other programs of this run may hold the other end open too.
+  { cat "$SCRIPTS/row-hash.sql" "$SCRIPTS/hashes.sql" && echo '\q'; } >&"$COUNTER_INPUT" || return 1
+  exec {COUNTER_INPUT}>&-
   note "the old database's rows are counted for the report; the new one is in use"
-  for counter in "${COUNTERS[@]}"; do
-    while kill -0 "$counter" 2>/dev/null; do
-      progress "$(sed -n 's/^{"bytes" : \([0-9]*\),.*/\1/p' "$WORK"/counted.* | awk '{ sum += $1 } END { printf "%d", sum }')" "$SOURCE_TABLE_BYTES" "bytes" "the old database"
-      sleep 1
-    done
-    wait "$counter" || return 1
+  while kill -0 "$COUNTER" 2>/dev/null; do
+    progress "$(sed -n 's/^{"bytes" : \([0-9]*\),.*/\1/p' "$WORK/counted" | awk '{ sum += $1 } END { printf "%d", sum }')" "$SOURCE_TABLE_BYTES" "bytes" "the old database"
+    sleep 1
   done
-  tail -qn +2 "$WORK"/counted.* | sql target_admin -v target="$TARGET_DATABASE" -v side=final -f "$SCRIPTS/gather.sql" || return 1
+  wait "$COUNTER" || return 1
+  tail -n +2 "$WORK/counted" | sql target_admin -v target="$TARGET_DATABASE" -v side=final -f "$SCRIPTS/gather.sql" || return 1
   sql target_admin -v target="$TARGET_DATABASE" -f "$SCRIPTS/counted.sql"
 }
