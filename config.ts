@@ -101,6 +101,9 @@ const rules = {
   switchoverDelay: integer(15, 3600),
   stopDelay: integer(15, 3600),
   smartShutdownTimeout: integer(0, 3600),
+  startupProbePeriod: integer(1, 60),
+  readinessProbePeriod: integer(1, 60),
+  unreadyAfter: integer(5, 600),
 
   databaseName: identifier,
   databaseUser: identifier,
@@ -371,6 +374,11 @@ const crossRules: readonly CrossRule[] = [
     keys: ["stopDelay", "smartShutdownTimeout"],
     allowed: () => `stopDelay at least ${minimumFastShutdown} seconds longer than smartShutdownTimeout`,
     holds: ({ stopDelay, smartShutdownTimeout }) => stopDelay >= smartShutdownTimeout + minimumFastShutdown,
+  },
+  {
+    keys: ["unreadyAfter", "readinessProbePeriod"],
+    allowed: () => "unreadyAfter at least readinessProbePeriod",
+    holds: ({ unreadyAfter, readinessProbePeriod }) => unreadyAfter >= readinessProbePeriod,
   },
   {
     keys: ["postgresImage", "localeProvider"],

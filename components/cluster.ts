@@ -19,6 +19,10 @@ export interface ClusterSpec {
   stopDelay: number;
   /** Seconds. */
   smartShutdownTimeout: number;
+  probes: {
+    startup: { periodSeconds: number };
+    readiness: { periodSeconds: number; failureThreshold: number };
+  };
   bootstrap: { initdb: InitDb } | RecoveryBootstrap["bootstrap"];
   externalClusters?: RecoveryBootstrap["externalClusters"];
   postgresql: {
@@ -109,6 +113,12 @@ export interface ClusterDescription {
   readonly stopDelay: number;
   /** Seconds. */
   readonly smartShutdownTimeout: number;
+  /** How often an instance that starts is asked whether it has, in seconds. */
+  readonly startupProbePeriod: number;
+  /** How often an instance is asked whether it is ready, in seconds. */
+  readonly readinessProbePeriod: number;
+  /** Seconds without such an answer after which it counts as not ready, and for a primary another one is promoted. */
+  readonly unreadyAfter: number;
   readonly databaseName: string;
   readonly databaseUser: string;
   /** Secret of type kubernetes.io/basic-auth, whose username is databaseUser. */
@@ -155,6 +165,14 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
     switchoverDelay: cluster.switchoverDelay,
     stopDelay: cluster.stopDelay,
     smartShutdownTimeout: cluster.smartShutdownTimeout,
+    // Asked each ten seconds, as the operator has it, an instance that is there is not used for up to twenty. How long it may take to start stays startDelay's to say.
+    probes: {
+      startup: { periodSeconds: cluster.startupProbePeriod },
+      readiness: {
+        periodSeconds: cluster.readinessProbePeriod,
+        failureThreshold: Math.ceil(cluster.unreadyAfter / cluster.readinessProbePeriod),
+      },
+    },
     ...(cluster.recovery === undefined
       ? { bootstrap: { initdb: emptyDatabase(cluster) } }
       : recoveryBootstrap(cluster.recovery, {

@@ -71,7 +71,7 @@ export interface DrilledArchive {
  */
 export function throwAwayCluster(
   { namespace }: Pick<DrillDescription, "namespace">,
-  source: Pick<ClusterSpec, "imageName" | "postgresql" | "storage" | "resources">,
+  source: Pick<ClusterSpec, "imageName" | "postgresql" | "storage" | "resources" | "probes">,
   archive: DrilledArchive,
   database: RecoveredDatabase,
 ) {
@@ -94,6 +94,7 @@ export function throwAwayCluster(
       postgresql: { parameters: source.postgresql.parameters, pg_hba: source.postgresql.pg_hba },
       storage: source.storage,
       resources: source.resources,
+      probes: source.probes,
       affinity: { enablePodAntiAffinity: false },
       ...recoveryBootstrap({ ...archive, target: { targetLSN: "@position@", exclusive: true } }, database),
     },

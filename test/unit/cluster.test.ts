@@ -20,6 +20,9 @@ const args: ClusterArgs = {
   switchoverDelay: 300,
   stopDelay: 300,
   smartShutdownTimeout: 15,
+  startupProbePeriod: 1,
+  readinessProbePeriod: 2,
+  unreadyAfter: 30,
   databaseName: "naytifedb",
   databaseUser: "naytife",
   credentialsSecret: "cnpg-cluster-secret",
@@ -51,6 +54,15 @@ describe("the spec", () => {
       'CREATE SCHEMA IF NOT EXISTS "naytife_schema" AUTHORIZATION "naytife";',
       'ALTER ROLE "naytife" IN DATABASE "naytifedb" SET search_path = "naytife_schema", "public";',
     ]);
+  });
+
+  test("asks often whether an instance is there, and gives up on it no sooner than it is told to", () => {
+    expect(clusterSpec(args).probes).toEqual({
+      startup: { periodSeconds: 1 },
+      readiness: { periodSeconds: 2, failureThreshold: 15 },
+    });
+    const { readiness } = clusterSpec({ ...args, readinessProbePeriod: 7 }).probes;
+    expect(readiness.failureThreshold * readiness.periodSeconds).toBeGreaterThanOrEqual(30);
   });
 
   test("quotes what it puts into SQL", () => {

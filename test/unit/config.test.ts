@@ -238,6 +238,13 @@ const refusals: [string, StackName, Record<string, string>, string[], string][] 
   ["a certificate ticket at each renewal", "local", { alertCertificateDays: "7" }, ["alertCertificateDays"], "to 6"],
   ["availability without a budget", "local", { alertAvailabilityPercent: "100" }, ["alertAvailabilityPercent"], "99.9"],
   ["no time for a fast shutdown", "local", { stopDelay: "20" }, ["stopDelay", "smartShutdownTimeout"], "15"],
+  [
+    "asked less often than it is given up",
+    "local",
+    { unreadyAfter: "5", readinessProbePeriod: "6" },
+    ["unreadyAfter", "readinessProbePeriod"],
+    "at least",
+  ],
   ["PostgreSQL's own database", "local", { databaseName: "postgres" }, ["databaseName"], "does not use itself"],
   ["the superuser as owner", "local", { databaseUser: "postgres" }, ["databaseUser"], "itself"],
   ["a role of the operator's as owner", "local", { databaseUser: "cnpg_pooler_pgbouncer" }, ["databaseUser"], "itself"],
