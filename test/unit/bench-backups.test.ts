@@ -152,7 +152,10 @@ describe("what is read", () => {
   });
 
   test("what the stack is set to", () => {
-    expect(configuredIn(valuesOf({ kubeconfig: "/a/file", kubeContext: "a" }))).toEqual({ ...configured, walCompression: "zstd" });
+    expect(configuredIn(valuesOf({ kubeconfig: "/a/file", kubeContext: "a" }))).toEqual({
+      ...configured,
+      walCompression: "zstd",
+    });
   });
 });
 
