@@ -21,7 +21,7 @@ export interface ClusterSpec {
   smartShutdownTimeout: number;
   probes: {
     startup: { periodSeconds: number };
-    readiness: { periodSeconds: number; failureThreshold: number };
+    readiness: { periodSeconds: number; timeoutSeconds: number; failureThreshold: number };
   };
   bootstrap: { initdb: InitDb } | RecoveryBootstrap["bootstrap"];
   externalClusters?: RecoveryBootstrap["externalClusters"];
@@ -170,6 +170,8 @@ export function clusterSpec(cluster: ClusterDescription & { readonly growsLater:
       startup: { periodSeconds: cluster.startupProbePeriod },
       readiness: {
         periodSeconds: cluster.readinessProbePeriod,
+        // The operator's five at most: a question that hangs for longer than the period would put the end off.
+        timeoutSeconds: Math.min(5, cluster.readinessProbePeriod),
         failureThreshold: Math.ceil(cluster.unreadyAfter / cluster.readinessProbePeriod),
       },
     },

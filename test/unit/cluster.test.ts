@@ -59,7 +59,7 @@ describe("the spec", () => {
   test("asks often whether an instance is there, and gives up on it no sooner than it is told to", () => {
     expect(clusterSpec(args).probes).toEqual({
       startup: { periodSeconds: 1 },
-      readiness: { periodSeconds: 2, failureThreshold: 15 },
+      readiness: { periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 15 },
     });
     const { readiness } = clusterSpec({ ...args, readinessProbePeriod: 7 }).probes;
     expect(readiness.failureThreshold * readiness.periodSeconds).toBeGreaterThanOrEqual(30);

@@ -95,7 +95,7 @@ describe("the throw-away Cluster", () => {
     postgresql: { parameters: { max_connections: "200" }, pg_hba: ["hostnossl all all all reject"] },
     storage: { size: "50Gi", storageClass: "cnpg-oci-storage" },
     resources: { requests: { memory: "2Gi", cpu: "500m" }, limits: { memory: "2Gi", cpu: "1" } },
-    probes: { startup: { periodSeconds: 1 }, readiness: { periodSeconds: 2, failureThreshold: 15 } },
+    probes: { startup: { periodSeconds: 1 }, readiness: { periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 15 } },
   };
   const copy = throwAwayCluster(
     drill,
