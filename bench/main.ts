@@ -22,6 +22,8 @@ const usage = `npm run bench -- COMMAND [OPTIONS]
                  --ways ${wayNames.join(",")}
                  --instances 3        of the target
                  --jobs 2             of the migration, and of the ways that take such a number
+                 --backups            targets archive their WAL, ours as the stack does, the others as the plan has it, and time
+                                      to safe ends with a base backup and all WAL in the store
                  --minutes 480
   backups      archives, backs up and restores with the stack local's backups, on an embedded cluster of its own, and does the
                same by hand: WAL by compression and number at once, base backups by compression, RTO by size, RPO under load
@@ -54,6 +56,7 @@ const options = {
     ways: { type: "string", default: wayNames.join(",") },
     instances: { type: "string", default: "3" },
     jobs: { type: "string", default: "2" },
+    backups: { type: "boolean", default: false },
     minutes: { type: "string", default: "480" },
   },
   backups: {
@@ -104,6 +107,7 @@ export function asked(args: readonly string[], now: Date): Asked {
           runs: atLeastOne("runs", values.runs),
           instances: atLeastOne("instances", values.instances),
           jobs: atLeastOne("jobs", values.jobs),
+          backups: values.backups,
           minutes: atLeastOne("minutes", values.minutes),
           ...(values.out === undefined ? {} : { out: values.out }),
         },

@@ -5,7 +5,8 @@ import { during, step } from "../../local/progress";
 import { Clock } from "../clock";
 import { isInterrupted, onOwnCluster } from "../own-cluster";
 import { headingOf, ResultsFile } from "../results-file";
-import { configuredIn, Ground, segmentCount, stackConfig, valuesOf } from "./ground";
+import { valuesOf } from "../values";
+import { configuredIn, Ground, segmentCount, stackConfig } from "./ground";
 import { measure } from "./measure";
 import { missing, nameOf, type Turn } from "./plan";
 import type { Outcome, Results } from "./results";
@@ -79,7 +80,7 @@ async function attempt(ground: Ground, turn: Turn): Promise<Outcome> {
 }
 
 async function heading(cluster: EmbeddedCluster, { sizes, runs, command }: BackupsOptions): Promise<Results> {
-  const values = valuesOf(await stackConfig(cluster));
+  const values = valuesOf("local", await stackConfig(cluster));
   return {
     ...(await headingOf(cluster, command)),
     kind: "backups",

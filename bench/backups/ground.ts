@@ -5,20 +5,20 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { backupSpec } from "../../components/backups";
 import { names } from "../../components/names";
-import { validate, type Values } from "../../config";
+import type { Values } from "../../config";
 import { openStack } from "../../local/engine/stack";
 import { localBackend } from "../../local/engine/workspace";
 import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { parseSize } from "../../local/legacy/plan";
 import { during } from "../../local/progress";
 import { localStackConfig, pulumiDirectory } from "../../local/stack-config";
-import { project, stackConfiguration } from "../../local/stack-files";
 import type { Kubernetes } from "../../migration/engine/kubernetes";
 import type { Settings } from "../../migration/engine/settings";
 import { migrationSettings } from "../../migration/settings";
 import type { ObjectStore } from "../../recovery/bucket";
 import { Objects } from "../../recovery/objects";
 import { kubectl } from "../kubectl";
+import { valuesOf } from "../values";
 import { dropPart, makePart, resized, tables, untilWritten } from "./load";
 import { compressions, type Configured } from "./plan";
 
@@ -44,16 +44,6 @@ export async function stackConfig(cluster: EmbeddedCluster): Promise<Record<stri
     cpuLimit: String(cpus().length),
     drillHashLimit: "200Mi",
   };
-}
-
-/** What the stack is, with this configuration. */
-export function valuesOf(config: Readonly<Record<string, string>>): Values {
-  const texts = stackConfiguration("local", config);
-  return validate(
-    project.name,
-    (key) => texts[`${project.name}:${key}`],
-    () => false,
-  );
 }
 
 /** What of it this benchmark varies. */
@@ -105,7 +95,7 @@ export class Ground {
     const backend = localBackend(stateDirectory);
     const stack = await openStack({ stack: "local", config, stateDirectory, backend });
     await during("pulumi up: stack local", () => stack.up({ color: "never" }));
-    const ground = new Ground(cluster, valuesOf(config));
+    const ground = new Ground(cluster, valuesOf("local", config));
     ground.primary = (await ground.kubernetes.presentCluster()).status?.currentPrimary ?? "";
     await during("the first base backup", async () => {
       const scheduled = await ground.until("the schedule's first Backup", async () => {

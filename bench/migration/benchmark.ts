@@ -10,14 +10,15 @@ import { Clock } from "../clock";
 import { isInterrupted, onOwnCluster } from "../own-cluster";
 import { headingOf, ResultsFile } from "../results-file";
 import { orderOf } from "../statistics";
+import { layFoundation } from "./foundation";
 import {
+  archiving,
   clear,
   clusterManifest,
   createCluster,
   groundOf,
   levelled,
   makeSource,
-  prepare,
   production,
   untilReady,
   type Ground,
@@ -36,6 +37,8 @@ export interface BenchOptions {
   readonly runs: number;
   readonly instances: number;
   readonly jobs: number;
+  /** Whether targets archive and are backed up. */
+  readonly backups: boolean;
   /** After so many no further measurement is begun. */
   readonly minutes: number;
   /** Where the results go, written anew after each measurement. Where it is there, its run goes on. */
@@ -54,8 +57,8 @@ export async function benchmark(options: BenchOptions): Promise<Results> {
 /** Every shape, run and way, in turn; what is measured is written down at once. */
 async function measureAll(cluster: EmbeddedCluster, options: BenchOptions): Promise<Results> {
   const deadline = Date.now() + options.minutes * 60_000;
-  const { runs, instances, jobs } = options;
-  const values = (shape: ShapeName) => production(cluster, `bench-${shape}`, instances, jobs, cpus().length);
+  const { runs, instances, jobs, backups } = options;
+  const values = (shape: ShapeName) => production(cluster, `bench-${shape}`, instances, jobs, cpus().length, backups);
   const fresh = await heading(cluster, options, values("dominant"));
   const file = await ResultsFile.open(options.out, fresh, [
     "commit",
@@ -65,19 +68,20 @@ async function measureAll(cluster: EmbeddedCluster, options: BenchOptions): Prom
     "runs",
     "instances",
     "jobs",
+    "backups",
     "instance",
   ]);
   const left = missing(file.results);
   const clock = new Clock(left.length);
   let ground: Ground | undefined;
-  await prepare(cluster);
+  const store = await layFoundation(cluster, backups);
   for (const { shape, run: turn, way, place } of left) {
     if (Date.now() > deadline) {
       step(`${options.minutes} minutes are over: no further measurement is begun`);
       return file.results;
     }
     if (ground?.namespace !== values(shape).namespace) {
-      ground = groundOf(cluster, values(shape));
+      ground = groundOf(cluster, values(shape), store);
       const facts = await makeSource(ground, shape, options.sizes[shape] ?? "");
       const [server] = await podQuery(ground.api, ground.namespace, "SHOW server_version");
       const version = { "PostgreSQL, source": server?.[0] ?? "" };
@@ -119,7 +123,7 @@ async function heading(cluster: EmbeddedCluster, options: BenchOptions, values: 
     step(`${way}: ${why}`);
   }
   const present = options.ways.filter((way) => !absent.some((one) => one.way === way));
-  const { sizes, runs, instances, jobs } = options;
+  const { sizes, runs, instances, jobs, backups } = options;
   const { versions, ...common } = await headingOf(cluster, options.command);
   return {
     ...common,
@@ -130,7 +134,12 @@ async function heading(cluster: EmbeddedCluster, options: BenchOptions, values: 
     runs,
     instances,
     jobs,
-    instance: { memory: values.memory, cpu: values.cpuLimit, parameters: groundOf(cluster, values).target.parameters },
+    backups,
+    instance: {
+      memory: values.memory,
+      cpu: values.cpuLimit,
+      parameters: groundOf(cluster, values, undefined).target.parameters,
+    },
     absent,
     shapes: [],
     outcomes: [],
@@ -151,9 +160,10 @@ export function missing({ sizes, runs, ways, outcomes }: Pick<Results, "sizes" |
 
 /** One measurement on a target of its own, which is gone afterwards. */
 async function attempt(
-  ground: Ground,
+  shapes: Ground,
   way: Way,
 ): Promise<{ measurement?: Measurement; failure?: string; version?: string }> {
+  const ground = await archiving(shapes, way.archives);
   try {
     const began = Date.now();
     if (way.begins !== "none") {

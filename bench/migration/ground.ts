@@ -1,11 +1,11 @@
 /** What the ways are measured on: an embedded cluster with the operator, a source with its data, and a target that is made anew for each measurement. */
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { clusterDescription } from "../../descriptions";
+import { type ArchiveDescription, backupSpec, objectStoreSpec } from "../../components/backups";
+import { pluginName } from "../../components/barman-plugin";
 import { clusterSpec, type ClusterDescription, type ClusterSpec } from "../../components/cluster";
 import { names as targetNames } from "../../components/names";
-import { storageClasses } from "../../components/storage";
-import { validate, type Values } from "../../config";
+import type { Values } from "../../config";
+import { archiveDescription, clusterDescription } from "../../descriptions";
 import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { connect, createIfAbsent, podQuery, readyPod, type Cluster } from "../../local/legacy/cluster";
 import { bringUpLegacy } from "../../local/legacy/legacy";
@@ -20,19 +20,21 @@ import {
 import { parseSize } from "../../local/legacy/plan";
 import { during } from "../../local/progress";
 import { run } from "../../local/run";
-import { project, stackConfiguration } from "../../local/stack-files";
+import { FirstBackup } from "../../migration/engine/first-backup";
 import { Kubernetes } from "../../migration/engine/kubernetes";
 import type { Settings } from "../../migration/engine/settings";
 import { settle } from "../../migration/engine/settle";
 import { migrationSettings } from "../../migration/settings";
 import { kubectl } from "../kubectl";
+import { valuesOf } from "../values";
+import type { Store } from "./foundation";
 import type { ShapeFacts, ShapeName } from "./results";
 import { shapes } from "./shapes";
 
 const storageClass = "cnpg-local-storage";
 
 /** How long a Cluster may take to come, and its remains to go, in milliseconds. */
-const patience = 10 * 60_000;
+const patience = 20 * 60_000;
 
 /** Where one shape's measurements are made. */
 export interface Ground {
@@ -47,7 +49,13 @@ export interface Ground {
   readonly jobs: number;
   /** What a target is made of, but for its size. */
   readonly target: ClusterDescription;
+  /** Where targets archive; undefined: nowhere. */
+  readonly store: Store | undefined;
+  /** How the program archives. */
+  readonly archive: ProgramArchive;
 }
+
+type ProgramArchive = Omit<ArchiveDescription, "bucket">;
 
 /**
  * The values of the stack `production`, with what the embedded cluster has not, and without what is none of a copy's business: one node, local volumes, as many cores
@@ -59,6 +67,7 @@ export function production(
   instances: number,
   jobs: number,
   cores: number,
+  archives: boolean,
 ): Values {
   const overrides: Record<string, string> = {
     // One node and no standby that confirms are refused in production.
@@ -77,17 +86,15 @@ export function production(
     migrationJobs: String(jobs),
     // Nobody is connected when a target is taken away.
     smartShutdownTimeout: "1",
+    backupStore: archives ? "local" : "none",
+    // What production has, lz4, the embedded cluster's barman does not know.
+    backupCompression: "none",
   };
-  const texts = stackConfiguration("production", overrides);
-  return validate(
-    project.name,
-    (key) => texts[`${project.name}:${key}`],
-    () => false,
-  );
+  return valuesOf("production", overrides);
 }
 
 /** The ground for one shape; nothing is made yet. */
-export function groundOf(cluster: EmbeddedCluster, values: Values): Ground {
+export function groundOf(cluster: EmbeddedCluster, values: Values, store: Store | undefined): Ground {
   const settings = migrationSettings(values);
   return {
     cluster,
@@ -99,26 +106,41 @@ export function groundOf(cluster: EmbeddedCluster, values: Values): Ground {
     jobs: values.migrationJobs,
     target: {
       ...values,
-      ...clusterDescription({ ...values, backupStore: "none" }),
+      ...clusterDescription(values),
       credentialsSecret: targetNames.credentialsSecret,
       archive: undefined,
       recovery: undefined,
     },
+    store,
+    archive: archiveDescription(values),
   };
 }
 
-/** The operator and the StorageClass, for all shapes. */
-export async function prepare(cluster: EmbeddedCluster): Promise<void> {
-  const where = { cluster, namespace: targetNames.operatorNamespace };
-  await kubectl(where, ["apply", "--server-side", "--filename=-"], await readFile(cluster.operatorManifest, "utf8"));
-  await kubectl(where, ["rollout", "status", "deployment/cnpg-controller-manager", "--timeout=180s"]);
-  const manifest = {
-    apiVersion: "storage.k8s.io/v1",
-    kind: "StorageClass",
-    metadata: { name: storageClass },
-    ...storageClasses[storageClass],
-  };
-  await createIfAbsent(connect({ ...cluster, namespace: "default" }), manifest);
+/** The plan's archive: gzip for both, and of the rest what the plugin does where nothing is said. */
+const planned = { compression: "gzip", walCompression: "gzip", walMaxParallel: 1 } as const;
+
+/** The ground for one target, which archives into a folder of its own, as the program would or as the plan would, if there is a store. */
+export async function archiving(ground: Ground, as: "program" | "plan" | "nobody"): Promise<Ground> {
+  const { api, namespace, store, archive, target } = ground;
+  if (store === undefined || as === "nobody") return ground;
+  const { bucket, keys } = store;
+  await createIfAbsent(api, {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: bucket.credentialsSecret, namespace },
+    data: keys,
+  });
+  // The sidecar believes for a while what it once read of an ObjectStore, so each has a name of its own.
+  const name = `bench-${Date.now()}`;
+  const spec = objectStoreSpec({ ...archive, ...(as === "plan" ? planned : {}), bucket });
+  await createIfAbsent(api, {
+    apiVersion: "barmancloud.cnpg.io/v1",
+    kind: "ObjectStore",
+    metadata: { name, namespace },
+    spec,
+  });
+  const parameters = { barmanObjectName: name, serverName: name };
+  return { ...ground, target: { ...target, archive: { name: pluginName, isWALArchiver: true, parameters } } };
 }
 
 /** The source in a namespace of its own, with the shape's rows, settled: vacuumed, analyzed, written to disk. */
@@ -226,8 +248,21 @@ export async function grow(ground: Ground): Promise<void> {
   ]);
 }
 
-/** Waits until all instances are ready, stream, and have replayed all that is written by now. @returns when that was, in milliseconds */
-export async function untilSafe({ kubernetes, instances }: Ground): Promise<number> {
+/** Asks for a base backup of a target that archives; undefined: it does not. */
+export async function beginBackup({ kubernetes, settings, target }: Ground): Promise<FirstBackup | undefined> {
+  if (target.archive === undefined) return undefined;
+  const spec = backupSpec(settings.target.cluster, "prefer-standby");
+  const since = new Date();
+  await kubernetes.createBackup(spec);
+  return new FirstBackup(kubernetes, settings, spec, since);
+}
+
+/**
+ * Waits until all instances are ready, stream, and have replayed all that is written by now, and the base backup and all WAL lie in the store, if there is one.
+ *
+ * @returns when that was, in milliseconds
+ */
+export async function untilSafe({ kubernetes, instances }: Ground, backup: FirstBackup | undefined): Promise<number> {
   const deadline = Date.now() + patience;
   const written = await kubernetes.control("SELECT pg_current_wal_lsn()");
   // A replica that is only being made has replayed nothing.
@@ -235,10 +270,13 @@ export async function untilSafe({ kubernetes, instances }: Ground): Promise<numb
   for (;;) {
     const replicas = Number(await kubernetes.control(caughtUp));
     const at = Date.now();
-    const ready = (await kubernetes.cluster())?.status?.readyInstances ?? 0;
-    if (replicas === instances - 1 && ready === instances) return at;
+    const cluster = await kubernetes.presentCluster();
+    const ready = cluster.status?.readyInstances ?? 0;
+    const stored = await backup?.look(cluster);
+    if (replicas === instances - 1 && ready === instances && stored?.settled !== false) return at;
     if (at > deadline) {
-      throw new Error(`not safe within ${patience / 60_000} minutes: ${ready} instances ready, ${replicas} caught up`);
+      const state = [`${ready} instances ready, ${replicas} caught up`, ...(stored === undefined ? [] : [stored.line])];
+      throw new Error(`not safe within ${patience / 60_000} minutes: ${state.join("; ")}`);
     }
     await sleep(300);
   }
@@ -246,7 +284,7 @@ export async function untilSafe({ kubernetes, instances }: Ground): Promise<numb
 
 /** Takes the target and all that a move left away, volumes included. */
 export async function clear(ground: Ground): Promise<void> {
-  const { api, namespace, settings } = ground;
+  const { api, namespace, settings, store } = ground;
   await kubectl(ground, [
     "delete",
     "cluster.postgresql.cnpg.io",
@@ -254,6 +292,8 @@ export async function clear(ground: Ground): Promise<void> {
     "--ignore-not-found",
     "--wait",
   ]);
+  if (store !== undefined)
+    await kubectl(ground, ["delete", "backups.postgresql.cnpg.io,objectstores.barmancloud.cnpg.io", "--all", "--wait"]);
   const ours = "naytife.com/cluster";
   await kubectl(ground, ["delete", "job,pvc,configmap,secret", "--selector", ours, "--ignore-not-found", "--wait"]);
   const deadline = Date.now() + patience;

@@ -16,6 +16,10 @@ const titles: Readonly<Record<WayName, string>> = {
   ceiling: "ceiling",
 };
 
+/** How targets were archived. */
+const archived = `All targets but the ceiling's archive their WAL into a store in the cluster, on the same cores and the same disk, from before the move on: ours as the program has it (zstd, several segments at once; the
+base backup uncompressed, since this barman does not know production's lz4), the others as the plan has it (gzip for both, a segment at a time). The base backup is asked for when the data is known to be equal.`;
+
 type Measured = Outcome & { measurement: NonNullable<Outcome["measurement"]> };
 type Figure = (outcome: Measured) => number | undefined;
 
@@ -45,7 +49,7 @@ function ratio(results: Results, shape: ShapeName, way: WayName, to: WayName, of
 
 /** The whole page. */
 export function render(results: Results): string {
-  const { machine, instance, runs, instances, jobs, versions, shapes } = results;
+  const { machine, instance, runs, instances, jobs, backups, versions, shapes } = results;
   return `# Benchmarks of the migration
 
 Written by \`npm run bench -- render\` from the results of one run; do not edit. \`npm run bench -- ${results.command}\`, ${period(results)}, at commit ${results.commit}.
@@ -64,7 +68,7 @@ and both sides make a checkpoint; afterwards the target is taken away.
 |---|---|
 | copy + index | from the first definition to the last index or constraint, without ANALYZE |
 | verified | from the start of the move until both sides were compared and equal. Ours: its own verification and the switch as well. The others: rows, a 2 × 64-bit order-free hash of each table, indexes, constraints, triggers and sequences counted |
-| **time to safe** | from the start of the move until that, and all ${instances} instances stream and have replayed everything. Every way's includes ANALYZE |
+| **time to safe** | from the start of the move until that, and all ${instances} instances stream and have replayed everything${backups ? ", and a base backup and all WAL lie in the store" : ""}. Every way's includes ANALYZE |
 | from nothing | time to safe, and the making of the Cluster that the move begins with |
 
 The comparison is the same for all, and made after ours a second time, outside its time. A copy that is not equal is no result, and is listed under losses.
@@ -83,7 +87,7 @@ What is not comparable, and why:
 - The ceiling is nothing that anybody should use, and makes no replicas: it has no time to safe.
 - The Job of the other ways may use 2Gi of memory, ours 512Mi.
 
-No archive of WAL and no backup in any of them, so time to safe counts no base backup. No synchronous replication. The source is idle. \`--jobs ${jobs}\` for every way that takes such a number.
+${backups ? archived : "No archive of WAL and no backup in any of them, so time to safe counts no base backup."} No synchronous replication. The source is idle. \`--jobs ${jobs}\` for every way that takes such a number.
 
 ${machineTable(
   results,
@@ -254,7 +258,7 @@ function notMeasured(results: Results): string {
         ]
       : []),
     `- Other sizes than these. All of it fits into this machine's memory: the source is read from the cache.`,
-    "- Several machines, several disks, a network between source and target, archiving, backups, synchronous replication, a source that is in use.",
+    `- Several machines, several disks, a network between source and target, ${results.backups ? "" : "archiving, backups, "}synchronous replication, a source that is in use.`,
     "- The online way (`wal_level=logical`).",
   ].join("\n");
 }

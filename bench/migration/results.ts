@@ -29,7 +29,7 @@ export interface Measurement {
   readonly copyAndIndex: number;
   /** From the start of the move until rows and hashes were known to be equal. */
   readonly verified: number;
-  /** From the start of the move until that, and all instances streamed and had replayed all of it. The ceiling has none. */
+  /** From the start of the move until that, and all instances streamed and had replayed all of it, and with backups a base backup and all WAL lay in the store. The ceiling has none. */
   readonly safe?: number;
   readonly parity: Parity;
   /** Errors that a tool went past. */
@@ -69,6 +69,8 @@ export interface Results extends Heading {
   readonly runs: number;
   readonly instances: number;
   readonly jobs: number;
+  /** Whether targets archived their WAL, and were backed up before they counted as safe. */
+  readonly backups: boolean;
   /** One instance of the target. */
   readonly instance: {
     readonly memory: string;

@@ -1,11 +1,12 @@
 import { cpuSeconds, meanBytes, storedBytes } from "../../bench/backups/measure";
-import { configuredIn, segmentCount, valuesOf } from "../../bench/backups/ground";
+import { configuredIn, segmentCount } from "../../bench/backups/ground";
 import { forSeconds, makePart, oldestCommit, resized, untilWritten } from "../../bench/backups/load";
 import { missing, nameOf, parallels, type Task, type Turn, turns, type Wanted } from "../../bench/backups/plan";
 import { render } from "../../bench/backups/render";
 import type { Outcome, Results } from "../../bench/backups/results";
 import { asked, pageOf } from "../../bench/main";
 import { readSteps } from "../../bench/steps";
+import { valuesOf } from "../../bench/values";
 
 const configured = { compression: "gzip", jobs: 2, walCompression: "gzip", walMaxParallel: 4 };
 const wanted: Wanted = { sizes: ["5GB", "100MB", "1GB"], runs: 3, configured, absent: [] };
@@ -152,7 +153,7 @@ describe("what is read", () => {
   });
 
   test("what the stack is set to", () => {
-    expect(configuredIn(valuesOf({ kubeconfig: "/a/file", kubeContext: "a" }))).toEqual({
+    expect(configuredIn(valuesOf("local", { kubeconfig: "/a/file", kubeContext: "a" }))).toEqual({
       ...configured,
       walCompression: "zstd",
     });

@@ -43,6 +43,7 @@ const results: Results = {
   runs: 3,
   instances: 3,
   jobs: 2,
+  backups: false,
   instance: { memory: "2Gi", cpu: "2", parameters: {} },
   absent: [{ way: "pgcopydb", why: "not here: no pgcopydb on PATH (Debian has a package)" }],
   shapes: [{ shape: "dominant", description: "One table.", tables: 2, tableBytes: 40e6, indexes: 4, indexBytes: 10e6 }],
@@ -182,6 +183,14 @@ describe("the page", () => {
     expect(page).toContain("there are 2, so the spread says little");
   });
 
+  test("says whether targets were archived and backed up", () => {
+    expect(render(results)).toContain("No archive of WAL and no backup");
+    const page = render({ ...results, backups: true });
+    expect(page).toContain("and a base backup and all WAL lie in the store. Every way's");
+    expect(page).not.toContain("No archive of WAL");
+    expect(page).not.toContain("disks, a network between source and target, archiving");
+  });
+
   test("is the same for the same results", () => {
     expect(render(results)).toBe(render(structuredClone(results)));
   });
@@ -189,7 +198,7 @@ describe("the page", () => {
 
 test("the target is production's, with what one machine has not", () => {
   const cluster = { kubeconfig: "/a/file", context: "a", postgresImage: "ghcr.io/cloudnative-pg/postgresql:17" };
-  expect(production(cluster, "bench-dominant", 3, 2, 4)).toMatchObject({
+  expect(production(cluster, "bench-dominant", 3, 2, 4, false)).toMatchObject({
     namespace: "bench-dominant",
     instances: 3,
     migrationJobs: 2,
@@ -197,7 +206,9 @@ test("the target is production's, with what one machine has not", () => {
     cpuLimit: "4",
     synchronousReplicas: 0,
     storageClass: "cnpg-local-storage",
+    backupStore: "none",
   });
+  expect(production(cluster, "bench-dominant", 3, 2, 4, true)).toMatchObject({ backupStore: "local" });
 });
 
 describe("the command line", () => {
@@ -207,6 +218,11 @@ describe("the command line", () => {
     const said = asked(["migration"], now);
     expect(said).toMatchObject({ command: "migration", options: { runs: 3, instances: 3, jobs: 2 } });
     expect(said.command === "migration" && Object.values(said.options.sizes)).toEqual(Array(5).fill("250MB"));
+  });
+
+  test("targets are backed up where that is asked for", () => {
+    expect(asked(["migration"], now)).toMatchObject({ options: { backups: false } });
+    expect(asked(["migration", "--backups"], now)).toMatchObject({ options: { backups: true } });
   });
 
   test("a shape may have a size of its own", () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterSpec } from "../../../components/cluster";
 import { names as sourceNames } from "../../../local/legacy/manifests";
 import { errand } from "../errand";
-import { clusterManifest, createCluster, type Ground, untilSafe } from "../ground";
+import { beginBackup, clusterManifest, createCluster, type Ground, untilSafe } from "../ground";
 import type { Way } from "./way";
 
 /** How long it may take until the first instance serves, in milliseconds. */
@@ -68,6 +68,7 @@ class Import {
 /** CloudNativePG's own: `bootstrap.initdb.import`, type microservice. The Cluster's making is the move. */
 export const cnpgImport: Way = {
   begins: "none",
+  archives: "plan",
   move: async (ground) => {
     const began = Date.now();
     const seconds = (at: number) => (at - began) / 1000;
@@ -87,7 +88,7 @@ export const cnpgImport: Way = {
     }
     const ready = Date.now();
     const { ended, parity, complaints } = await errand(ground, "compare.sh");
-    const safe = await untilSafe(ground);
+    const safe = await untilSafe(ground, await beginBackup(ground));
     const [from, to] = [saidAt(job.log, "exporting database"), saidAt(job.log, "running analyze")];
     if (from === undefined || to === undefined) throw new Error("the import's log does not say when it copied");
     return {

@@ -1,7 +1,7 @@
 import { Engine } from "../../../migration/engine/engine";
 import { literal } from "../../../migration/engine/settings";
 import { errand } from "../errand";
-import { grow, openSource, untilReady, untilSafe } from "../ground";
+import { beginBackup, grow, openSource, untilReady, untilSafe } from "../ground";
 import type { Way } from "./way";
 
 interface Phase {
@@ -13,15 +13,19 @@ interface Phase {
 /** This project's: into a lone instance, verified, switched; then the Cluster grows. */
 export const ours: Way = {
   begins: "lone",
+  archives: "program",
   move: async (ground) => {
     const began = Date.now();
     let statistics: number | undefined;
     await new Engine(ground.settings, (_line, event) => {
       if (event?.event === "note" && event.text === "statistics are gathered") statistics = Date.now();
     }).migrate("target");
+    // As the schedule does, which is made before the Cluster grows.
+    const backup = await beginBackup(ground);
     await grow(ground);
     await untilReady(ground, ground.instances);
-    const safe = await untilSafe(ground);
+    const grown = Date.now();
+    const safe = await untilSafe(ground, backup);
     const recorded = await ground.kubernetes.control(
       `SELECT json_build_object(
          'completed', (SELECT extract(epoch FROM completed) * 1000 FROM naytife_migration.marker WHERE target_database = ${literal(ground.settings.target.database)}),
@@ -38,7 +42,11 @@ export const ours: Way = {
         ["analyzed", analyzed],
       ];
     });
-    const seconds: Record<string, number> = { ...Object.fromEntries(parts), grown: (safe - completed) / 1000 };
+    const seconds: Record<string, number> = {
+      ...Object.fromEntries(parts),
+      grown: (grown - completed) / 1000,
+      stored: (safe - grown) / 1000,
+    };
     // Its own comparison, and much more, has been made; this one asks all ways the same question.
     await openSource(ground);
     const { parity } = await errand(ground, "compare.sh");

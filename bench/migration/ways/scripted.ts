@@ -3,7 +3,7 @@ import { cpus } from "node:os";
 import { quantity } from "../../../postgresql/quantity";
 import { findProgram } from "../../../local/kubernetes/preflight";
 import { errand, type Errand } from "../errand";
-import { untilSafe, type Ground } from "../ground";
+import { beginBackup, untilSafe, type Ground } from "../ground";
 import type { Measurement } from "../results";
 import type { Way } from "./way";
 
@@ -22,7 +22,7 @@ async function measure(
     parts,
     copyAndIndex: Object.entries(parts).reduce((sum, [step, took]) => (others.includes(step) ? sum : sum + took), 0),
     verified: seconds(ended),
-    ...(grown ? { safe: seconds(await untilSafe(ground)) } : {}),
+    ...(grown ? { safe: seconds(await untilSafe(ground, await beginBackup(ground))) } : {}),
     parity,
     complaints,
   };
@@ -30,16 +30,19 @@ async function measure(
 
 export const pipe: Way = {
   begins: "full",
+  archives: "plan",
   move: (ground) => measure(ground, () => errand(ground, "pipe.sh"), true),
 };
 
 export const parallel: Way = {
   begins: "full",
+  archives: "plan",
   move: (ground) => measure(ground, () => errand(ground, "parallel.sh"), true),
 };
 
 export const pgcopydb: Way = {
   begins: "full",
+  archives: "plan",
   absent: async () =>
     (await findProgram("pgcopydb")) === undefined ? "not here: no pgcopydb on PATH (Debian has a package)" : undefined,
   move: async (ground) => {
@@ -50,6 +53,7 @@ export const pgcopydb: Way = {
 
 export const ceiling: Way = {
   begins: "lone",
+  archives: "nobody",
   move: (ground) => {
     const cores = cpus().length;
     // What an index build may use of the instance, as migration/job/index.sh reckons it.
