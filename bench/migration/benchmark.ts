@@ -25,7 +25,7 @@ import {
 } from "./ground";
 import type { Measurement, Outcome, Results, ShapeName, Sizes, WayName } from "./results";
 import { cnpgImport } from "./ways/import";
-import { ours } from "./ways/ours";
+import { ours, whole } from "./ways/ours";
 import { ceiling, parallel, pgcopydb, pipe } from "./ways/scripted";
 import type { Way } from "./ways/way";
 
@@ -47,7 +47,15 @@ export interface BenchOptions {
   readonly command: string;
 }
 
-export const ways: Readonly<Record<WayName, Way>> = { ours, pipe, parallel, import: cnpgImport, pgcopydb, ceiling };
+export const ways: Readonly<Record<WayName, Way>> = {
+  ours,
+  whole,
+  pipe,
+  parallel,
+  import: cnpgImport,
+  pgcopydb,
+  ceiling,
+};
 
 /** Runs the benchmark. A way that fails is an outcome, too. */
 export async function benchmark(options: BenchOptions): Promise<Results> {

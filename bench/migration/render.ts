@@ -9,6 +9,7 @@ const goals = { safe: 1 / 3, ceiling: 1.15 };
 
 const titles: Readonly<Record<WayName, string>> = {
   ours: "**ours**",
+  whole: "ours, not alone",
   pipe: "`pg_dump \\| psql` (the plan's)",
   parallel: "`pg_dump -Fd -j`, `pg_restore -j`",
   import: "CNPG's `initdb.import`",
@@ -74,6 +75,7 @@ and both sides make a checkpoint; afterwards the target is taken away.
 The comparison is the same for all, and made after ours a second time, outside its time. A copy that is not equal is no result, and is listed under losses.
 
 - **ours**: into a lone instance, with the freeze, the dump that is kept, verification and switch; then the Cluster grows to ${instances} instances. Pulumi's own time is in none of it.
+- **ours, not alone**: the same into a Cluster that has its ${instances} instances already, as where it was made without \`migrationPlanned\`.
 - **the plan's**: \`pg_dump | psql\` into a Cluster of ${instances} instances that is there already. \`pg_dump -Fd\` and pgcopydb likewise. They run in a Job beside the target, in the same image as ours, as
   superuser; nothing passes through a port-forward. The plan's way has no ANALYZE and no comparison; here it has both.
 - **CNPG's import**: a Cluster of ${instances} instances with \`bootstrap.initdb.import\`, type microservice. Its making is the move.

@@ -10,9 +10,9 @@ interface Phase {
   readonly ended: number;
 }
 
-/** This project's: into a lone instance, verified, switched; then the Cluster grows. */
-export const ours: Way = {
-  begins: "lone",
+/** This project's, into what the Cluster is when the migration begins; verified, switched; then it grows to what is missing. */
+const into = (begins: "lone" | "full"): Way => ({
+  begins,
   archives: "program",
   move: async (ground) => {
     const began = Date.now();
@@ -59,4 +59,9 @@ export const ours: Way = {
       complaints: [],
     };
   },
-};
+});
+
+/** As a new Cluster is loaded. */
+export const ours = into("lone");
+/** As a Cluster is loaded that has its size already. */
+export const whole = into("full");
