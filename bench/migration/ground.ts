@@ -300,7 +300,8 @@ export async function clear(ground: Ground): Promise<void> {
   for (;;) {
     const pods = await api.core.listNamespacedPod({ namespace, labelSelector: "cnpg.io/cluster" });
     const volumes = await api.core.listPersistentVolume();
-    if (pods.items.length + volumes.items.length === 0) break;
+    const left = volumes.items.filter(({ spec }) => spec?.claimRef?.namespace === namespace);
+    if (pods.items.length + left.length === 0) break;
     if (Date.now() > deadline)
       throw new Error(`what an earlier target left did not go within ${patience / 60_000} minutes`);
     await sleep(300);
