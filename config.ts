@@ -242,7 +242,6 @@ const rules = {
   retainOnDelete: boolean(),
 
   migrationEnabled: boolean(),
-  migrationPlanned: boolean(),
   activeDatabase: oneOf("target", "source"),
   migrationSourceHost: dnsName,
   migrationSourcePort: integer(1, 65_535),

@@ -105,8 +105,8 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
         ...(drills ? [{ name: drillNames.metrics, key: metricsKey }] : []),
       ],
       metricsTls: targets !== undefined && config.monitoringTls,
-      // Loaded as a lone instance: replicas would only take part in the work.
-      growsLater: config.migrationEnabled || config.migrationPlanned,
+      // Made for its load, it need not wait for replicas first; one that is there keeps those that it has.
+      growsLater: config.migrationEnabled,
       protect,
       retainOnDelete,
     },

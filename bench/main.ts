@@ -31,7 +31,8 @@ const usage = `npm run bench -- COMMAND [OPTIONS]
                                          Those beyond 1GB are measured once
                  --runs 3             one alone leaves out what differs from the stack's settings in two things
                  --minutes 45
-  render FILE  writes the page of the benchmark that the results are of: docs/benchmarks.md or docs/benchmarks-backups.md
+  render FILE  writes the page of the benchmark that the results are of: docs/benchmarks.md, docs/benchmarks-safe.md (--backups)
+               or docs/benchmarks-backups.md
                  --out FILE           instead of that
 
 Both measuring commands:
@@ -178,7 +179,7 @@ function atLeastOne(option: string, text: string): number {
 export function pageOf(results: MigrationResults | BackupsResults): { readonly file: string; readonly text: string } {
   return results.kind === "backups"
     ? { file: "benchmarks-backups.md", text: renderBackups(results) }
-    : { file: "benchmarks.md", text: renderMigration(results) };
+    : { file: results.backups ? "benchmarks-safe.md" : "benchmarks.md", text: renderMigration(results) };
 }
 
 async function main(args: readonly string[]): Promise<void> {

@@ -16,6 +16,7 @@ import {
   clear,
   clusterManifest,
   createCluster,
+  emptied,
   groundOf,
   levelled,
   makeSource,
@@ -25,7 +26,7 @@ import {
 } from "./ground";
 import type { Measurement, Outcome, Results, ShapeName, Sizes, WayName } from "./results";
 import { cnpgImport } from "./ways/import";
-import { ours, whole } from "./ways/ours";
+import { alone, ours } from "./ways/ours";
 import { ceiling, parallel, pgcopydb, pipe } from "./ways/scripted";
 import type { Way } from "./ways/way";
 
@@ -49,7 +50,7 @@ export interface BenchOptions {
 
 export const ways: Readonly<Record<WayName, Way>> = {
   ours,
-  whole,
+  alone,
   pipe,
   parallel,
   import: cnpgImport,
@@ -82,8 +83,9 @@ async function measureAll(cluster: EmbeddedCluster, options: BenchOptions): Prom
   const left = missing(file.results);
   const clock = new Clock(left.length);
   let ground: Ground | undefined;
+  let standing: Standing | undefined;
   const store = await layFoundation(cluster, backups);
-  for (const { shape, run: turn, way, place } of left) {
+  for (const [index, { shape, run: turn, way, place }] of left.entries()) {
     if (Date.now() > deadline) {
       step(`${options.minutes} minutes are over: no further measurement is begun`);
       return file.results;
@@ -99,7 +101,10 @@ async function measureAll(cluster: EmbeddedCluster, options: BenchOptions): Prom
     const here = ground;
     const began = Date.now();
     const named = `${shape}, run ${turn} of ${runs}, ${way}`;
-    const told = await during(`${named} (${clock.left()})`, () => attempt(here, ways[way]));
+    const next = left[index + 1];
+    const follower = next?.shape === shape && next.run === turn ? ways[next.way] : undefined;
+    const told = await during(`${named} (${clock.left()})`, () => attempt(here, ways[way], standing, follower));
+    standing = told.standing;
     // What fails because its cluster is taken away says nothing.
     if (isInterrupted()) return file.results;
     const outcome: Outcome = {
@@ -166,27 +171,48 @@ export function missing({ sizes, runs, ways, outcomes }: Pick<Results, "sizes" |
   );
 }
 
-/** One measurement on a target of its own, which is gone afterwards. */
-async function attempt(
-  shapes: Ground,
-  way: Way,
-): Promise<{ measurement?: Measurement; failure?: string; version?: string }> {
-  const ground = await archiving(shapes, way.archives);
+/** A target of full size that archives as the plan would, with an empty database. */
+interface Standing {
+  readonly ground: Ground;
+  /** Seconds that its making took. */
+  readonly cluster: number;
+}
+
+interface Attempt {
+  readonly measurement?: Measurement;
+  readonly failure?: string;
+  readonly version?: string;
+  /** The target, where the next way may begin with it. */
+  readonly standing?: Standing | undefined;
+}
+
+/** Whether a way leaves a target as the next such way may find it: the migration's has its records, too. */
+const standsAfter = (way: Way) => way.begins === "full" && way.archives === "plan";
+
+/** One measurement. Its target is gone afterwards, unless the next way begins with one as this way's. */
+async function attempt(shapes: Ground, way: Way, found: Standing | undefined, next: Way | undefined): Promise<Attempt> {
+  const ground = found?.ground ?? (await archiving(shapes, way.archives));
+  let standing: Standing | undefined;
   try {
     const began = Date.now();
-    if (way.begins !== "none") {
+    if (found === undefined && way.begins !== "none") {
       await createCluster(ground, clusterManifest(ground, way.begins));
       await untilReady(ground, way.begins === "full" ? ground.instances : 1);
     }
-    const cluster = way.begins === "none" ? 0 : (Date.now() - began) / 1000;
+    const cluster = way.begins === "none" ? 0 : (found?.cluster ?? (Date.now() - began) / 1000);
     await levelled(ground, way.begins !== "none");
     const moved = await way.move(ground);
-    return { measurement: { cluster, ...moved }, version: await ground.kubernetes.control("SHOW server_version") };
+    const version = await ground.kubernetes.control("SHOW server_version");
+    if (next !== undefined && standsAfter(way) && standsAfter(next)) {
+      await emptied(ground);
+      standing = { ground, cluster };
+    }
+    return { measurement: { cluster, ...moved }, version, standing };
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
     return { failure: failure.slice(0, 1000) };
   } finally {
-    await clear(ground);
+    if (standing === undefined) await clear(ground);
   }
 }
 

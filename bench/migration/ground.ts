@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ArchiveDescription, backupSpec, objectStoreSpec } from "../../components/backups";
 import { pluginName } from "../../components/barman-plugin";
-import { clusterSpec, type ClusterDescription, type ClusterSpec } from "../../components/cluster";
+import { bootstrapStatements, clusterSpec, type ClusterDescription, type ClusterSpec } from "../../components/cluster";
 import { names as targetNames } from "../../components/names";
 import type { Values } from "../../config";
 import { archiveDescription, clusterDescription } from "../../descriptions";
+import { withCheckpointsAtOnce } from "../../local/checkpoints";
 import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { connect, createIfAbsent, podQuery, readyPod, type Cluster } from "../../local/legacy/cluster";
 import { bringUpLegacy } from "../../local/legacy/legacy";
@@ -22,9 +23,10 @@ import { during } from "../../local/progress";
 import { run } from "../../local/run";
 import { FirstBackup } from "../../migration/engine/first-backup";
 import { Kubernetes } from "../../migration/engine/kubernetes";
-import type { Settings } from "../../migration/engine/settings";
+import { literal, type Settings } from "../../migration/engine/settings";
 import { settle } from "../../migration/engine/settle";
 import { migrationSettings } from "../../migration/settings";
+import { quoteIdentifier } from "../../postgresql/identifier";
 import { kubectl } from "../kubectl";
 import { valuesOf } from "../values";
 import type { Store } from "./foundation";
@@ -225,6 +227,13 @@ export async function createCluster({ api }: Ground, manifest: Manifest): Promis
 
 /** Waits until so many instances are ready, and all of them stream, as `pulumi up` does after a migration. */
 export async function untilReady({ kubernetes, settings }: Ground, instances: number): Promise<void> {
+  await withCheckpointsAtOnce(
+    (statement) => kubernetes.control(statement),
+    () => instancesStream(kubernetes, settings, instances),
+  );
+}
+
+async function instancesStream(kubernetes: Kubernetes, settings: Settings, instances: number): Promise<void> {
   const deadline = Date.now() + patience;
   for (;;) {
     const status = (await kubernetes.cluster())?.status;
@@ -280,6 +289,17 @@ export async function untilSafe({ kubernetes, instances }: Ground, backup: First
     }
     await sleep(300);
   }
+}
+
+/** Gives the target of a move that was none of the migration's its empty database back, as the operator made it. */
+export async function emptied({ kubernetes, settings, target }: Ground): Promise<void> {
+  const { database } = settings.target;
+  const made = await kubernetes.control(
+    `SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L LOCALE_PROVIDER builtin BUILTIN_LOCALE %L',
+       datname, pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype, datlocale) FROM pg_database WHERE datname = ${literal(database)}`,
+  );
+  await kubernetes.control(`DROP DATABASE ${quoteIdentifier(database)} WITH (FORCE)`, made);
+  await kubernetes.controlIn(database, ...bootstrapStatements(target));
 }
 
 /** Takes the target and all that a move left away, volumes included. */

@@ -1,7 +1,7 @@
 /** What a benchmark leaves: everything that was measured, and on what. docs/benchmarks.md is made from this alone. */
 import type { Heading } from "../results-file";
 
-export const wayNames = ["ours", "whole", "pipe", "parallel", "import", "pgcopydb", "ceiling"] as const;
+export const wayNames = ["ours", "alone", "pipe", "parallel", "pgcopydb", "import", "ceiling"] as const;
 export type WayName = (typeof wayNames)[number];
 
 export const shapeNames = ["dominant", "many", "toast", "indexes", "legacy"] as const;

@@ -4,7 +4,7 @@
  */
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
-import { withCheckpointsAtOnce } from "./checkpoints";
+import { withCheckpointsAtOnce } from "../../local/checkpoints";
 import { kubectl, psqlInPod } from "./kubectl";
 import { LocalStack } from "./local-stack";
 

@@ -17,7 +17,7 @@ import { localStackConfig } from "../../local/stack-config";
 import { stackConfiguration } from "../../local/stack-files";
 import { tool } from "../../local/toolchain/toolchain";
 import { record } from "../recording";
-import { withCheckpointsAtOnce } from "./checkpoints";
+import { withCheckpointsAtOnce } from "../../local/checkpoints";
 import { clusterName } from "./cluster";
 import { kubectl, psqlInPod, until } from "./kubectl";
 

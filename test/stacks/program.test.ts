@@ -182,14 +182,6 @@ describe.each(stacks)("%s", (stack) => {
     expect(spec.postgresql.synchronous?.dataDurability).toBe(row.dataDurability);
     expect(program.get(clusterType).ignoreChanges).toEqual([]);
     expect(program.ofType(sizeType)).toEqual([]);
-  });
-
-  test("while a migration is planned, begins with one instance and moves nothing", async () => {
-    const program = await run(stack, { config: { migrationEnabled: "false", migrationPlanned: "true" } });
-    const { spec } = program.get(clusterType).inputs as { spec: ClusterSpec };
-    expect(spec).not.toHaveProperty("instances");
-    expect(spec.postgresql).not.toHaveProperty("synchronous");
-    expect(program.ofType(sizeType)).toEqual([]);
     expect(program.ofType("command:local:Command").map(({ name }) => name)).toEqual(["archiving-command"]);
   });
 

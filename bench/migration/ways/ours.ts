@@ -61,7 +61,7 @@ const into = (begins: "lone" | "full"): Way => ({
   },
 });
 
-/** As a new Cluster is loaded. */
-export const ours = into("lone");
-/** As a Cluster is loaded that has its size already. */
-export const whole = into("full");
+/** As a Cluster is loaded that was there before. */
+export const ours = into("full");
+/** As a Cluster is loaded that is made for it. */
+export const alone = into("lone");
