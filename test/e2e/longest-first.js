@@ -17,6 +17,7 @@ const seconds = {
   "migration-live": 290,
   "migration-online": 270,
   "migration-damage": 210,
+  beforehand: 200,
   "migration-switch": 210,
   "migration-kill": 200,
   "embedded-kubernetes": 180,
