@@ -121,11 +121,11 @@ list_definitions() {
     { print >(list to) }'
 }
 
-# copy_rows: every chunk that is not done yet, the largest first.
+# copy_rows: every chunk that is not done yet, the largest first. One more than JOBS at a time: while one waits for the network or a disk, another has the core.
 copy_rows() {
   sql staging -F ' ' -c "SELECT chunk, jsonb_agg(to_jsonb(p) ORDER BY number) FROM naytife_migration_copy.piece p LEFT JOIN naytife_migration_copy.copied c USING (number)
     WHERE c.number IS NULL GROUP BY chunk ORDER BY sum(bytes) DESC, chunk" >"$WORK/chunks"
-  share_out "$WORK/chunks" copy_chunk
+  JOBS=$((JOBS + 1)) share_out "$WORK/chunks" copy_chunk
 }
 
 # copy_chunk CHUNK PIECES: one transaction, whose COMMIT comes only when all was read: what breaks off, on either side, leaves nothing.

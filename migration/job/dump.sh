@@ -1,17 +1,21 @@
-# The backup: a dump in directory format on a volume that is kept. It is made of the copy's snapshot, beside the copy and at low priority.
+# The backup: a dump in directory format on a volume that is kept. It is made of the copy's snapshot, beside the comparison and at low priority: until the copy is whole
+# nothing shall hold that up, and nothing is switched before the dump is whole.
 # shellcheck shell=bash disable=SC2034 # the parts share their variables
 
-# dump_beside: starts the dump. await_dump: waits for its end.
+# dump_beside: starts the dump. await_dump: waits for its end, unless that is known already.
 dump_beside() {
   beside dump_or_tell
   DUMPER=$!
 }
 await_dump() {
+  local phase=$PHASE
+  if [[ -z $DUMPER ]]; then return; fi
   PHASE=dump
   wait "$DUMPER" || exit 1
   DUMPER=
   still_frozen
   DUMP_DIRECTORY="$DUMP/$(recall dump)"
+  PHASE=$phase
 }
 
 # dump_or_tell: a failure ends the whole run, whatever it does now.

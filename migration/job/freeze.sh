@@ -129,7 +129,7 @@ still_frozen() {
   [[ $now == "$LOCKED" ]] || fail "the session that kept writers out was lost; a write may have happened since" "Run $AGAIN"
 }
 
-# lock_large_objects: pg_dump itself opens large objects with a writer's lock, so their contents are locked only when it is through. Whatever a client
+# lock_large_objects: pg_dump itself opens large objects with a writer's lock, so their contents are locked only when it has dumped them. Whatever a client
 # that makes itself writable wrote to one meanwhile is found by the comparison, which comes after.
 lock_large_objects() {
   terminate_clients source >/dev/null

@@ -42,11 +42,11 @@ exec 2> >(redact | tee -a "$WORK/stderr")
 # move_frozen: everything up to the switch, with the source read-only from the beginning. online.sh has the other way.
 move_frozen() {
   freeze
-  dump_beside
   copy
   index
-  await_dump
+  dump_beside
   verify
+  await_dump
 }
 
 # Whatever ends the run early, the source goes back to work, unless it is killed outright; then the next run or the documented command does it.

@@ -6,11 +6,11 @@
 move_online() {
   publish
   follow_beside
-  dump_beside
   copy
   index
-  await_dump
+  dump_beside
   verify
+  await_dump
   catch_up
   stand_by_to_count
   FROZEN_AT=$(date +%s%3N)

@@ -162,7 +162,11 @@ check_owner() {
 
 verify() {
   begin verify
-  if [[ $MIGRATION_MODE == offline ]]; then lock_large_objects; fi
+  if [[ $MIGRATION_MODE == offline ]]; then
+    # The dump would wait for that lock.
+    if [[ $(sql source -c "SELECT EXISTS (SELECT FROM pg_largeobject_metadata)") == t ]]; then await_dump; fi
+    lock_large_objects
+  fi
   verify_sides staging
   check_owner staging
   still_frozen

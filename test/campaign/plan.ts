@@ -12,10 +12,10 @@ const boundaries = [
   "publish",
   "freeze",
   "copy",
-  "dump",
-  "dump done",
   "index",
+  "dump",
   "verify",
+  "dump done",
   "catch up",
   "prove",
   "cut over",
@@ -130,8 +130,8 @@ export function slice(seed: number): Kills[] {
     const victim = at === "compared" ? "the target's server" : one(able, random);
     return { victim, at, after: 0, lasts: 0 };
   };
-  const early = one<Boundary>(["freeze", "copy", "dump"], random);
-  const late = one<Boundary>(["index", "verify", "cut over"], random);
+  const early = one<Boundary>(["freeze", "copy", "index"], random);
+  const late = one<Boundary>(["dump", "verify", "cut over"], random);
   return [
     [moment(early), moment("compared"), moment("switched")],
     [moment(late), moment("switch"), moment("end")],
