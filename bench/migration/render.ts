@@ -48,6 +48,12 @@ function ratio(results: Results, shape: ShapeName, way: WayName, to: WayName, of
   return ours === undefined || theirs === undefined ? undefined : ours.median / theirs.median;
 }
 
+/** Ours to the ceiling: both into a lone instance where that was measured. */
+function toCeiling(results: Results, shape: ShapeName): number | undefined {
+  const of = (way: WayName) => ratio(results, shape, way, "ceiling", figures.copyAndIndex);
+  return of("alone") ?? of("ours");
+}
+
 /** The whole page. */
 export function render(results: Results): string {
   const { machine, instance, runs, instances, jobs, backups, versions, shapes } = results;
@@ -84,8 +90,8 @@ The comparison is the same for all, and made after ours a second time, outside i
 What is not comparable, and why:
 
 - copy + index: the ceiling and ours that grows load a lone instance; the others stream to ${instances - 1} replicas on the same machine meanwhile.
-- copy + index of ours has the kept dump running beside it; pgcopydb's has VACUUM and ANALYZE, which it does not tell apart; the import's begins and ends by its Job's log.
-- verified: ours also compares definitions, rights, settings and large objects, runs amcheck and switches; the others compare rows and count what belongs to them, and switch nothing.
+- copy + index of pgcopydb has VACUUM and ANALYZE, which it does not tell apart; the import's begins and ends by its Job's log.
+- verified: ours has the kept dump running beside its comparison, and also compares definitions, rights, settings and large objects, runs amcheck and switches; the others compare rows and count what belongs to them, and switch nothing.
 - The ceiling is nothing that anybody should use, and makes no replicas: it has no time to safe.
 - The Job of the other ways may use 2Gi of memory, ours 512Mi.
 
@@ -116,7 +122,7 @@ function verdicts(results: Results): string {
   const rows = results.shapes.map(({ shape }) => {
     const safe = ratio(results, shape, "ours", "pipe", figures.safe);
     const nothing = ratio(results, shape, "ours", "pipe", figures.fromNothing);
-    const ceiling = ratio(results, shape, "ours", "ceiling", figures.copyAndIndex);
+    const ceiling = toCeiling(results, shape);
     return [
       shape,
       spread(figure(results, shape, "ours", figures.safe)),
@@ -132,7 +138,7 @@ function verdicts(results: Results): string {
     "the plan's, safe",
     results.backups ? "ours ÷ the plan's (goal 0.33)" : "ours ÷ the plan's",
     "the same from nothing",
-    "copy + index ÷ ceiling (goal 1.15)",
+    "copy + index ÷ ceiling, both into a lone instance (goal 1.15)",
   ];
   return table(head, rows);
 }
@@ -211,7 +217,7 @@ function losses(results: Results): string {
   );
   const missed = results.shapes.flatMap(({ shape }) => {
     const safe = ratio(results, shape, "ours", "pipe", figures.safe);
-    const ceiling = ratio(results, shape, "ours", "ceiling", figures.copyAndIndex);
+    const ceiling = toCeiling(results, shape);
     return [
       ...(results.backups && safe !== undefined && safe > goals.safe
         ? [`- ${shape}: the goal for the time to safe, a third of the plan's way, is missed: ${times(safe)}.`]
