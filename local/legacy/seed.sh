@@ -36,6 +36,11 @@ if [[ "${1:-}" == copy ]]; then
 fi
 
 record() { psql -XAtq -v ON_ERROR_STOP=1 -d postgres -c "$1"; }
+# A pod may be ready for a moment before its Service leads to it.
+for _ in $(seq 60); do
+  if record "SELECT" >/dev/null 2>&1; then break; fi
+  sleep 0.5
+done
 record "SET client_min_messages = error;
   CREATE SCHEMA IF NOT EXISTS naytife_legacy;
   CREATE TABLE IF NOT EXISTS naytife_legacy.seed (size text NOT NULL, seed bigint NOT NULL, started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz);"

@@ -34,8 +34,13 @@ stop_at_obstacles() {
 
 # can_connect SERVICE WHAT NEXT: the first connection; its error is the reader's. connect: the same, and the run ends without it.
 can_connect() {
-  local answer
-  if answer=$(sql "$1" -c "SELECT 1" 2>&1); then return 0; fi
+  local answer look
+  for look in $(seq 15); do
+    if answer=$(sql "$1" -c "SELECT 1" 2>&1); then return 0; fi
+    # An instance may be ready for a moment before its Service leads to it.
+    [[ $answer == *"Connection refused"* ]] || break
+    sleep 1
+  done
   blocker "cannot log in to $2: ${answer##*: error: }" "$3"
   return 1
 }
