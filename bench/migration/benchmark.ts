@@ -159,19 +159,35 @@ async function heading(cluster: EmbeddedCluster, options: BenchOptions, values: 
   };
 }
 
+/** Those that begin with the same target come one after the other. */
+const together: readonly (readonly WayName[])[] = [
+  ["ours", "pipe", "parallel", "pgcopydb"],
+  ["import"],
+  ["ceiling", "alone"],
+];
+
+/** The ways of one run. Each run begins with another group of them, and the first group with another way; after the lone instance that grows nobody finds a lone one. */
+function inTurn(ways: readonly WayName[], run: number): WayName[] {
+  const [full = [], ...others] = together.map((group) => group.filter((way) => ways.includes(way)));
+  return orderOf(
+    [orderOf(full, run), ...others].filter((group) => group.length > 0),
+    run,
+  ).flat();
+}
+
 /** What is to be measured still: shape after shape, in each the ways in turn, so that what is compared lies close together in time. */
 export function missing({ sizes, runs, ways, outcomes }: Pick<Results, "sizes" | "runs" | "ways" | "outcomes">) {
   const shapes = Object.keys(sizes) as ShapeName[];
   return shapes.flatMap((shape) =>
     Array.from({ length: runs }, (_, index) => index + 1).flatMap((run) =>
-      orderOf(ways, run)
+      inTurn(ways, run)
         .map((way, index) => ({ shape, run, way, place: index + 1 }))
         .filter(({ way }) => !outcomes.some((one) => one.shape === shape && one.run === run && one.way === way)),
     ),
   );
 }
 
-/** A target of full size that archives as the plan would, with an empty database. */
+/** A target that the last move has left, with its database made anew. */
 interface Standing {
   readonly ground: Ground;
   /** Seconds that its making took. */
@@ -186,10 +202,14 @@ interface Attempt {
   readonly standing?: Standing | undefined;
 }
 
-/** Whether a way leaves a target as the next such way may find it: the migration's has its records, too. */
-const standsAfter = (way: Way) => way.begins === "full" && way.archives === "plan";
+/** Whether `next` may begin with the target that `way` leaves: it was as large in the beginning, did not grow, and archives alike, if at all. */
+const suits = ({ store }: Ground, way: Way, next: Way) =>
+  way.begins !== "none" &&
+  way.begins === next.begins &&
+  way !== alone &&
+  (store === undefined || way.archives === next.archives);
 
-/** One measurement. Its target is gone afterwards, unless the next way begins with one as this way's. */
+/** One measurement. Its target is gone afterwards, unless the next way may begin with it. */
 async function attempt(shapes: Ground, way: Way, found: Standing | undefined, next: Way | undefined): Promise<Attempt> {
   const ground = found?.ground ?? (await archiving(shapes, way.archives));
   let standing: Standing | undefined;
@@ -203,7 +223,7 @@ async function attempt(shapes: Ground, way: Way, found: Standing | undefined, ne
     await levelled(ground, way.begins !== "none");
     const moved = await way.move(ground);
     const version = await ground.kubernetes.control("SHOW server_version");
-    if (next !== undefined && standsAfter(way) && standsAfter(next)) {
+    if (next !== undefined && suits(shapes, way, next)) {
       await emptied(ground);
       standing = { ground, cluster };
     }

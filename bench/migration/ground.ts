@@ -291,14 +291,21 @@ export async function untilSafe({ kubernetes, instances }: Ground, backup: First
   }
 }
 
-/** Gives the target of a move that was none of the migration's its empty database back, as the operator made it. */
-export async function emptied({ kubernetes, settings, target }: Ground): Promise<void> {
+/** Gives a target its empty database back, as the operator made it, and takes away what the migration left besides. */
+export async function emptied(ground: Ground): Promise<void> {
+  const { kubernetes, settings, target } = ground;
   const { database } = settings.target;
+  await takeAwayObjects(ground);
   const made = await kubernetes.control(
     `SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L LOCALE_PROVIDER builtin BUILTIN_LOCALE %L',
        datname, pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype, datlocale) FROM pg_database WHERE datname = ${literal(database)}`,
   );
-  await kubernetes.control(`DROP DATABASE ${quoteIdentifier(database)} WITH (FORCE)`, made);
+  await kubernetes.control(
+    "SET client_min_messages = warning",
+    "DROP SCHEMA IF EXISTS naytife_migration CASCADE",
+    `DROP DATABASE ${quoteIdentifier(database)} WITH (FORCE)`,
+    made,
+  );
   await kubernetes.controlIn(database, ...bootstrapStatements(target));
 }
 
@@ -314,8 +321,7 @@ export async function clear(ground: Ground): Promise<void> {
   ]);
   if (store !== undefined)
     await kubectl(ground, ["delete", "backups.postgresql.cnpg.io,objectstores.barmancloud.cnpg.io", "--all", "--wait"]);
-  const ours = "naytife.com/cluster";
-  await kubectl(ground, ["delete", "job,pvc,configmap,secret", "--selector", ours, "--ignore-not-found", "--wait"]);
+  await takeAwayObjects(ground);
   const deadline = Date.now() + patience;
   for (;;) {
     const pods = await api.core.listNamespacedPod({ namespace, labelSelector: "cnpg.io/cluster" });
@@ -328,6 +334,12 @@ export async function clear(ground: Ground): Promise<void> {
   }
   // A migration that did not come to its end may have left it sealed.
   await openSource(ground);
+}
+
+/** The migration's Job, and what it was made with and left. */
+async function takeAwayObjects(ground: Ground): Promise<void> {
+  const ours = "naytife.com/cluster";
+  await kubectl(ground, ["delete", "job,pvc,configmap,secret", "--selector", ours, "--ignore-not-found", "--wait"]);
 }
 
 /** Gives every move the same start: the source is in the cache, nothing waits to be written on either side. */

@@ -67,7 +67,7 @@ Both find a Cluster of ${instances} instances. "From nothing" begins before it i
 
 ## What is measured
 
-Every way moves the same source (PostgreSQL ${versions["PostgreSQL, source"] ?? "?"}) into a target of its own (${versions["PostgreSQL, target"] ?? "?"}), made anew for each measurement (the plan's, \`pg_dump -Fd\` and pgcopydb share one in a run, with its database made anew): ${runs} ${runs === 1 ? "run" : "runs"}, in each of which the ways
+Every way moves the same source (PostgreSQL ${versions["PostgreSQL, source"] ?? "?"}) into a target of its own (${versions["PostgreSQL, target"] ?? "?"}), made anew for each measurement, or at least its database where ways that begin alike follow each other: ${runs} ${runs === 1 ? "run" : "runs"}, in each of which the ways
 come in another order, one after the other. All figures are seconds: the median, and in brackets the least and the most. Before each move the source's files are read once, so that they lie in the cache,
 and both sides make a checkpoint; afterwards the target is taken away.
 
