@@ -100,7 +100,8 @@ async function podsOf({ api, fixture: { namespace } }: Scene, labelSelector: str
 /** What becomes of every packet between the source's server and anybody else, for a time. */
 async function cut(scene: Scene, milliseconds: number, ...fate: readonly string[]): Promise<Blow> {
   const [pod] = await podsOf(scene, "app=postgres");
-  const [one] = processesOf(pod?.metadata?.uid ?? "");
+  // Any other may be gone before the network is back.
+  const one = processesOf(pod?.metadata?.uid ?? "").find(({ first }) => first);
   if (one === undefined) throw new Error("the source's pod has no process on this machine");
   const rules = [
     ["INPUT", "!", "--in-interface", "lo", "--protocol", "tcp", "--dport", "5432", "--jump", ...fate],
