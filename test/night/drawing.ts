@@ -53,10 +53,15 @@ const duration = (seconds: number): string => {
   return size < 86_400 ? `${plain(seconds / 3600)} h` : `${plain(seconds / 86_400)} d`;
 };
 const bytes = ["B", "KiB", "MiB", "GiB", "TiB"].map((name) => ` ${name}`);
+/** Grafana's own choice of digits: three, and no fewer than are before the point. */
+const percent = (value: number, decimals?: number): string => {
+  const digits = value === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
+  return `${value.toFixed(decimals ?? (Number.isInteger(value) ? 0 : digits))}%`;
+};
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString().slice(0, 19).replace("T", " ");
 
 /** How Grafana writes values of the units that the dashboard uses. One that is not here is not drawn as a bare number: see {@link drawn}. */
-const units: Readonly<Record<string, (value: number, now: number) => string>> = {
+const units: Readonly<Record<string, (value: number, now: number, decimals?: number) => string>> = {
   none: plain,
   short: (value) => scaled(value, 1000, ["", " K", " Mil", " Bil"]),
   ops: (value) => `${scaled(value, 1000, ["", " K", " M"])} ops/s`,
@@ -64,16 +69,16 @@ const units: Readonly<Record<string, (value: number, now: number) => string>> = 
   µs: (value) => duration(value / 1e6),
   bytes: (value) => scaled(value, 1024, bytes),
   Bps: (value) => `${scaled(value, 1000, [" B", " kB", " MB", " GB"])}/s`,
-  percentunit: (value) => `${String(Number((value * 100).toPrecision(4)))}%`,
+  percentunit: (value, _, decimals) => percent(value * 100, decimals),
   dateTimeAsIso: iso,
   dateTimeFromNow: (milliseconds, now) => `${duration(now - milliseconds / 1000)} ago`,
 };
 
 /** @throws Error where Grafana's unit is not known here: a misspelt one would be a suffix behind each number */
-function formatter({ title, unit }: Panel): (value: number, now: number) => string {
+function formatter({ title, unit, decimals }: Panel): (value: number, now: number) => string {
   const format = units[unit];
   if (format === undefined) throw new Error(`panel ${title}: nobody knows how the unit ${unit} is written`);
-  return format;
+  return (value, now) => format(value, now, decimals);
 }
 
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);

@@ -41,3 +41,11 @@ test("no panel lies on another, or beyond the 24 columns", () => {
   );
   expect([outside.map(({ title }) => title), pairs]).toEqual([[], []]);
 });
+
+test("a promise of three nines is shown with the digits in which it is broken", () => {
+  const { panels } = JSON.parse(json) as {
+    panels: { title: string; fieldConfig?: { defaults: { decimals?: number } } }[];
+  };
+  const availability = panels.find(({ title }) => title.startsWith("Availability"));
+  expect(availability?.fieldConfig?.defaults.decimals).toBe(3);
+});

@@ -39,6 +39,12 @@ test("a panel without data says so, and one whose only values are none", () => {
   expect(page({}, [line("a", [300, "NaN"])])).toContain("No data");
 });
 
+test("a share is written with Grafana's digits, or the panel's", () => {
+  const share = { kind: "values", unit: "percentunit" } as const;
+  expect(page(share, [line("a", [300, "0.9986"])])).toContain(">99.9%</b>");
+  expect(page({ ...share, decimals: 3 }, [line("a", [300, "0.9986"])])).toContain(">99.860%</b>");
+});
+
 test("what went away is no value of now", () => {
   expect(page({ kind: "values" }, [line("gone", [15, "7"])])).toContain("No data");
   expect(page({ kind: "values" }, [line("there", [300, "7"])])).toContain(">7 s</b> there");
