@@ -70,6 +70,7 @@ function grafanaPanel(panel: Panel): LinesBuilder | StatBuilder {
     .unit(panel.unit)
     .thresholds(new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps(panel)))
     .mappings(mappings(panel));
+  if (panel.decimals !== undefined) made.decimals(panel.decimals);
   panel.queries.forEach(({ expr, legend }, index) => {
     const query = new DataqueryBuilder()
       .refId(String.fromCharCode("A".charCodeAt(0) + index))

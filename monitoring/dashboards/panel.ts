@@ -14,6 +14,8 @@ export interface Panel {
   readonly kind: "stat" | "values" | "lines";
   /** Grafana's name of a unit: https://grafana.com/docs/grafana/latest/panels-visualizations/configure-standard-options/ */
   readonly unit: string;
+  /** Digits after the point, where Grafana's own choice hides what matters: of 99.86 % it makes 99.9 %. */
+  readonly decimals?: number;
   readonly queries: readonly Query[];
   /** From which value on it is amber, and red. Where amber is the larger: below which. */
   readonly limits?: { readonly amber: number; readonly red: number };

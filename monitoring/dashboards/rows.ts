@@ -62,7 +62,8 @@ function status(settings: MonitoringSettings): Row {
         kind: "stat",
         unit: "none",
         limits: { amber: watched.instances, red: watched.instances - 1 },
-        queries: [{ expr: `count(count by (pod) (cnpg_pg_replication_in_recovery{${instance}}))` }],
+        // Of nothing there is no count, and "No data" is not the red nought that it should be.
+        queries: [{ expr: `count(count by (pod) (cnpg_pg_replication_in_recovery{${instance}})) or vector(0)` }],
       },
       {
         title: "Roles",
@@ -77,6 +78,7 @@ function status(settings: MonitoringSettings): Row {
         description: "Empty is good.",
         kind: "values",
         unit: "none",
+        limits: { amber: 1, red: 1 },
         queries: [
           {
             expr: `count by (alertname, severity) (ALERTS{alertstate="firing",namespace="${namespace}",service="${service}"})`,
@@ -102,6 +104,7 @@ function serviceLevel(settings: MonitoringSettings): Row {
         description: `Promised: ${thresholds.availabilityPercent} %. Inferred from the exporters, not probed from outside.`,
         kind: "stat",
         unit: "percentunit",
+        decimals: 3,
         limits: { amber: promise + budget / 2, red: promise },
         queries: [{ expr: `1 - ${share("30d")}` }],
       },
@@ -110,6 +113,7 @@ function serviceLevel(settings: MonitoringSettings): Row {
         description: "1 is all of it, 0 none. Below 0 the promise is broken.",
         kind: "stat",
         unit: "percentunit",
+        decimals: 1,
         limits: { amber: 0.5, red: 0 },
         queries: [{ expr: `1 - ${share("30d")} / ${budget}` }],
       },
@@ -129,6 +133,7 @@ function serviceLevel(settings: MonitoringSettings): Row {
           "Share of calls that belong to statements whose mean over five minutes is within it. Promised: 95 %. Not a percentile of single calls, which nobody keeps.",
         kind: "lines",
         unit: "percentunit",
+        decimals: 1,
         limits: { amber: 0.99, red: 0.95 },
         queries: [{ expr: recorded(settings, withinObjective) }],
       },
@@ -199,14 +204,18 @@ function instances(settings: MonitoringSettings): Row {
         queries: [{ expr: `max by (pod) (cnpg_backends_waiting_total{${instance}})`, legend: "{{pod}}" }],
       },
       {
-        title: "Deadlocks and temporary files",
-        description: "Temporary files are sorts and hashes that did not fit into work_mem.",
+        title: "Deadlocks",
+        description: "A second. Each ended somebody's transaction.",
         kind: "lines",
-        unit: "none",
-        queries: [
-          { expr: perSecond("cnpg_pg_stat_database_deadlocks"), legend: "{{pod}} deadlocks a second" },
-          { expr: perSecond("cnpg_pg_stat_database_temp_bytes"), legend: "{{pod}} temporary bytes a second" },
-        ],
+        unit: "ops",
+        queries: [{ expr: perSecond("cnpg_pg_stat_database_deadlocks"), legend: "{{pod}}" }],
+      },
+      {
+        title: "Temporary files",
+        description: "Sorts and hashes that did not fit into work_mem: bytes a second.",
+        kind: "lines",
+        unit: "Bps",
+        queries: [{ expr: perSecond("cnpg_pg_stat_database_temp_bytes"), legend: "{{pod}}" }],
       },
       {
         title: "Age of transaction ids",
@@ -347,7 +356,7 @@ function pooler(settings: MonitoringSettings): Row {
       },
       {
         title: "Time spent waiting",
-        description: "By all clients together, in microseconds a second: 1,000,000 is one client that waits always.",
+        description: "By all clients together, a second: 1 s is one client that waits always.",
         kind: "lines",
         unit: "µs",
         queries: [
@@ -511,7 +520,7 @@ function statements(settings: MonitoringSettings): Row {
         description:
           "The ten that took most time: seconds of execution a second. Their texts: pg_stat_statements, by queryid.",
         kind: "lines",
-        unit: "none",
+        unit: "s",
         queries: [{ expr: `topk(10, ${rate("exec_seconds")})`, legend: "{{queryid}}" }],
       },
       {

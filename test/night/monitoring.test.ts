@@ -4,12 +4,13 @@
  */
 import * as kubernetes from "@pulumi/kubernetes";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { kubernetesProvider } from "../../components/kubernetes-provider";
 import { MonitoringTargets } from "../../components/monitoring";
+import { cacheDirectory } from "../../local/cache";
 import { openStack } from "../../local/engine/stack";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { localStackConfig } from "../../local/stack-config";
@@ -26,6 +27,7 @@ import { EngineRun } from "../engine/engine-run";
 import { clusterName } from "../e2e/cluster";
 import { kubectl, psqlInPod, until } from "../e2e/kubectl";
 import { runProgram } from "../e2e/migration-fixture";
+import { drawn, type Line } from "./drawing";
 import { Prometheus, prometheusAddress, selectedBy } from "./prometheus";
 
 const name = clusterName("monitoring");
@@ -37,6 +39,8 @@ let cluster: EmbeddedCluster;
 let scratch: string;
 let stack: Stack;
 let prometheus: Prometheus;
+/** From when on there is something to draw. */
+let watchedSince = 0;
 let config: Record<string, string>;
 let settings: MonitoringSettings;
 const log: string[] = [];
@@ -114,6 +118,19 @@ function hasty() {
   };
 }
 
+/** The dashboard, of what Prometheus has of the time since the stack was made. The page is for eyes; it is kept, and overwritten by the next run. */
+async function draw(when: string): Promise<void> {
+  const to = Math.floor(Date.now() / 1000);
+  const span = { from: Math.floor(watchedSince / 1000), to, step: 5 };
+  const answers = new Map<string, readonly Line[]>();
+  for (const { queries } of rows(settings).flatMap(({ panels }) => panels)) {
+    for (const { expr } of queries) answers.set(expr, await prometheus.range(oneLine(expr), span));
+  }
+  const file = join(cacheDirectory(), `dashboard-${when}.html`);
+  writeFileSync(file, drawn(`PostgreSQL ${namespace}`, rows(settings), answers, span));
+  process.stderr.write(`the dashboard: ${file}\n`);
+}
+
 jest.setTimeout(10 * minutes);
 
 beforeAll(async () => {
@@ -134,8 +151,8 @@ beforeAll(async () => {
     monitoringEnabled: "true",
     monitoringScrapeSeconds: "5",
     monitoringLabels: JSON.stringify(selectedBy),
-    // Volumes here have no statistics, and nobody watches Jobs and Secrets.
-    monitoringExporters: "[]",
+    // Nobody watches Jobs and Secrets.
+    monitoringExporters: JSON.stringify(["kubelet"]),
     monitoringPrometheus: prometheusAddress,
   };
   const { kubeconfig, context } = cluster;
@@ -184,9 +201,16 @@ test(
       config,
     });
     const began = Date.now();
+    // The kubelet has statistics of volumes of type local, not of the hostPath ones that this class makes unless told: before there is a claim.
+    const counted = until("the storage class", 240, async () => {
+      const annotate = ["annotate", "storageclass", "cnpg-local-storage", "defaultVolumeType=local"];
+      return kubectl(cluster, annotate).catch(() => undefined);
+    });
     await stack.up({ onOutput: (text) => log.push(text), onError: (text) => log.push(text), color: "never" });
     process.stderr.write(`up with monitoring: ${seconds(began)} s\n`);
+    await counted;
     const scraping = Date.now();
+    watchedSince = scraping;
     await sql("SELECT pg_switch_wal()");
     await psqlInPod(
       cluster,
@@ -318,6 +342,7 @@ test("every expression of a panel, every recording, and every series that an ale
     `${asked.size} expressions, all but these with an answer after ${seconds(began)} s:\n` +
       empty.map((expression) => `  ${expression}: ${reason(expression) ?? ""}\n`).join(""),
   );
+  await draw("well");
 });
 
 /** Waits until Alertmanager has an alert, and says how long after the fault that was. */
@@ -373,4 +398,5 @@ test("each real fault comes to Alertmanager as the alert that is meant for it, a
   const ended = Date.now();
   await inNamespace("annotate", "--overwrite", clusterResource, 'cnpg.io/fencedInstances=["*"]');
   await detected("PostgreSQLPrimaryDown", "all instances are fenced", ended);
+  await draw("unwell");
 });

@@ -4,6 +4,7 @@ import { alertmanagerImage, monitoringRecipes, prometheusImage } from "../../loc
 import { prometheusOperatorManifest } from "../../local/kubernetes/operator";
 import { tool } from "../../local/toolchain/toolchain";
 import { kubectl, until } from "../e2e/kubectl";
+import type { Line, Span } from "./drawing";
 
 const namespace = "monitoring";
 
@@ -16,6 +17,19 @@ export const prometheusAddress = `${namespace}/prometheus-operated:9090`;
 const user = { runAsNonRoot: true, runAsUser: 65534, runAsGroup: 65534, fsGroup: 65534 };
 const metadata = (name: string) => ({ name, namespace });
 
+/** What a kube-prometheus-stack brings besides: the kubelet's series of volumes. The kubelet looks at them once a minute. */
+const kubelet = {
+  job_name: "kubelet",
+  scrape_interval: "5s",
+  scheme: "https",
+  authorization: { credentials_file: "/var/run/secrets/kubernetes.io/serviceaccount/token" },
+  // Its certificate is signed by itself.
+  tls_config: { insecure_skip_verify: true },
+  kubernetes_sd_configs: [{ role: "node" }],
+  metric_relabel_configs: [{ source_labels: ["__name__"], regex: "kubelet_volume_stats_.*", action: "keep" }],
+};
+const scrapes = { name: "scrapes", key: "scrapes.yaml" };
+
 /** A Prometheus that may look for pods everywhere, and sends its alerts to an Alertmanager that tells nobody. Rules are evaluated as often as they say. */
 const objects = [
   { apiVersion: "v1", kind: "ServiceAccount", metadata: metadata("prometheus") },
@@ -26,6 +40,8 @@ const objects = [
     rules: [
       { apiGroups: [""], resources: ["pods", "services", "endpoints"], verbs: ["get", "list", "watch"] },
       { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["get", "list", "watch"] },
+      { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list", "watch"] },
+      { apiGroups: [""], resources: ["nodes/metrics"], verbs: ["get"] },
     ],
   },
   {
@@ -34,6 +50,12 @@ const objects = [
     metadata: { name: "prometheus" },
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "prometheus" },
     subjects: [{ kind: "ServiceAccount", ...metadata("prometheus") }],
+  },
+  {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: metadata(scrapes.name),
+    stringData: { [scrapes.key]: JSON.stringify([kubelet]) },
   },
   {
     apiVersion: "monitoring.coreos.com/v1",
@@ -47,6 +69,7 @@ const objects = [
       podMonitorNamespaceSelector: {},
       ruleSelector: { matchLabels: selectedBy },
       ruleNamespaceSelector: {},
+      additionalScrapeConfigs: scrapes,
       alerting: { alertmanagers: [{ ...metadata("alertmanager-operated"), port: "web" }] },
       containers: [{ name: "prometheus", command: ["/bin/prometheus"] }],
       securityContext: user,
@@ -129,6 +152,16 @@ export class Prometheus {
     const path = `api/v1/query?${new URLSearchParams({ query: expression }).toString()}`;
     const { data } = JSON.parse(await this.get("prometheus-operated:9090", path)) as {
       data: { result: readonly Sample[] };
+    };
+    return data.result;
+  }
+
+  /** The values of each series over a time. */
+  async range(expression: string, { from, to, step }: Span): Promise<readonly Line[]> {
+    const asked = { query: expression, start: String(from), end: String(to), step: String(step) };
+    const path = `api/v1/query_range?${new URLSearchParams(asked).toString()}`;
+    const { data } = JSON.parse(await this.get("prometheus-operated:9090", path)) as {
+      data: { result: readonly Line[] };
     };
     return data.result;
   }
