@@ -1,6 +1,6 @@
 import { nothingChanged, RecoveryFailure, words } from "./failure";
 import { Objects } from "./objects";
-import { type Asked, askedVariable, fateOfFormer, promoted, takeOver } from "./promotion";
+import { type Asked, askedVariable, everyLocalRun, fateOfFormer, promoted, takeOver } from "./promotion";
 
 /** Why an update with this configuration may not begin; undefined where it may. */
 export async function refusalOf({ stack, settings, values }: Asked): Promise<RecoveryFailure | undefined> {
@@ -15,6 +15,7 @@ export async function refusalOf({ stack, settings, values }: Asked): Promise<Rec
     [
       `say what holds, and run \`pulumi up\` then (${fateOfFormer(values)}):`,
       ...takeOver(stack, values, current.cluster),
+      ...everyLocalRun(stack, values, current.cluster),
       `To go back instead: npm run recover -- promote --as ${values.clusterName} --stack ${stack}`,
     ].join("\n    "),
   );

@@ -43,26 +43,40 @@ export async function markPromoted(objects: Objects, name: string): Promise<void
   await objects.annotate("clusters", name, { [since]: new Date().toISOString() });
 }
 
-/** Commands after which the stack's configuration names a Cluster, and `pulumi up` takes it over. None where it does so already. */
-export function takeOver(stack: string, values: NamedCluster, { metadata, spec }: Cluster): string[] {
+/** The settings that differ where the stack's configuration names a Cluster, in the order in which to say them; empty: as by default. */
+function namingSettings(values: NamedCluster, { metadata, spec }: Cluster): [string, string][] {
   const { name } = metadata;
-  const former = values.clusterName;
-  if (name === former) return [];
-  const from = metadata.annotations?.[annotations.from] ?? "";
   const archive = spec.plugins?.find((plugin) => plugin.name === pluginName)?.parameters?.serverName ?? name;
-  const config = (key: string, is: string, shall: string) => {
-    if (is === shall) return [];
-    return [`pulumi config ${shall === "" ? `rm ${key}` : `set ${key} ${shall}`} --stack ${stack}`];
+  const shall = {
+    clusterName: name,
+    backupServerName: archive === name ? "" : archive,
+    recoverFrom: metadata.annotations?.[annotations.from] ?? "",
+    recoverAt: "",
   };
+  return Object.entries(shall).filter(([key, value]) => values[key as keyof typeof shall] !== value);
+}
+
+/** Commands after which the stack's configuration names a Cluster, and `pulumi up` takes it over. None where it does so already. */
+export function takeOver(stack: string, values: NamedCluster, cluster: Cluster): string[] {
+  const former = values.clusterName;
+  if (cluster.metadata.name === former) return [];
   // Another logical name, since a Cluster cannot change its own.
   const urn = `urn:pulumi:${stack}::${project.name}::naytife:postgres:Cluster$kubernetes:postgresql.cnpg.io/v1:Cluster::${former}`;
   return [
-    ...config("clusterName", former, name),
-    ...config("backupServerName", values.backupServerName, archive === name ? "" : archive),
-    ...config("recoverFrom", values.recoverFrom, from),
-    ...config("recoverAt", values.recoverAt, ""),
+    ...namingSettings(values, cluster).map(
+      ([key, value]) => `pulumi config ${value === "" ? `rm ${key}` : `set ${key} ${value}`} --stack ${stack}`,
+    ),
     ...(values.protect ? [`pulumi state unprotect '${urn}' --stack ${stack} --yes`] : []),
     `pulumi up --refresh --stack ${stack}`,
+  ];
+}
+
+/** What `npm run local` has to be told besides: its settings hold for one run, so `pulumi config set` does not reach the next one. None for another stack. */
+export function everyLocalRun(stack: string, values: NamedCluster, cluster: Cluster): string[] {
+  if (stack !== "local" || cluster.metadata.name === values.clusterName) return [];
+  const options = namingSettings(values, cluster).map(([key, value]) => `--config ${key}=${value}`);
+  return [
+    `Each \`npm run local\` from now on, with its other options as before: npm run local -- ${options.join(" ")}`,
   ];
 }
 

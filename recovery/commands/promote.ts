@@ -7,7 +7,7 @@ import { quoteIdentifier } from "../../postgresql/identifier";
 import { RecoveryFailure, refusal, words } from "../failure";
 import { databaseOf } from "../manifest";
 import { type Cluster, Objects, type Pooler, serves } from "../objects";
-import { fateOfFormer, markPromoted, takeOver } from "../promotion";
+import { everyLocalRun, fateOfFormer, markPromoted, takeOver } from "../promotion";
 import type { RecoverySettings } from "../settings";
 import { connection, turn, turned } from "../switch";
 import { commandLine, type Options } from "./options";
@@ -190,6 +190,7 @@ function nextSteps(
           `  say so in the stack's configuration, which \`pulumi up\` refuses to begin without (${fateOfFormer(values)}):`,
           ...steps.map((step) => `    ${step}`),
         ]),
+    ...everyLocalRun(options.stack, values, cluster).map((step) => `  ${step}`),
     "  applications that use DATABASE_URL_DIRECT and do not read the Secret anew: restart them",
     `  the first base backup of ${name} is being made: kubectl -n ${values.namespace} get backup ${backup}`,
     ...(former === undefined

@@ -9,7 +9,7 @@ import { freeName, planRecovery, type RecoveryPlan, type Target, windowWords } f
 import { targetOf } from "../../recovery/preflight";
 import { beginning, causeOf, observe, progressLine, type Progress } from "../../recovery/progress";
 import type { Cluster } from "../../recovery/objects";
-import { promoted, takeOver } from "../../recovery/promotion";
+import { everyLocalRun, promoted, takeOver } from "../../recovery/promotion";
 import { renderReport, sound, type RecoveryReport } from "../../recovery/report";
 import { recoverySettings, recoverySource } from "../../recovery/settings";
 import { turned } from "../../recovery/switch";
@@ -593,6 +593,16 @@ describe("a promoted Cluster", () => {
       "pulumi config rm recoverAt --stack staging",
       "pulumi up --refresh --stack staging",
     ]);
+  });
+
+  test("is said to each `npm run local` too, which forgets its settings", () => {
+    expect(everyLocalRun("local", { ...values, recoverAt: "2026-11-21T22:11:30Z" }, r1)).toEqual([
+      expect.stringMatching(
+        / npm run local -- --config clusterName=naytife-postgres-r1 --config recoverFrom=naytife-postgres --config recoverAt=$/,
+      ),
+    ]);
+    expect(everyLocalRun("staging", values, r1)).toEqual([]);
+    expect(everyLocalRun("local", { ...values, clusterName: "naytife-postgres-r1" }, r1)).toEqual([]);
   });
 });
 
