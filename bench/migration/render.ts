@@ -57,13 +57,14 @@ function toCeiling(results: Results, shape: ShapeName): number | undefined {
 /** The whole page. */
 export function render(results: Results): string {
   const { machine, instance, runs, instances, jobs, backups, versions, shapes } = results;
+  const size = instances === 1 ? "one instance" : `${instances} instances`;
   return `# Benchmarks of the migration
 
 Written by \`npm run bench -- render\` from the results of one run; do not edit. \`npm run bench -- ${results.command}\`, ${period(results)}, at commit ${results.commit}.
 
 ${verdicts(results)}
 
-Both find a Cluster of ${instances} instances. "From nothing" begins before it is made.${backups ? "" : " No backups are made here; production has them, and its goal for the time to safe is measured with them: [benchmarks-safe.md](benchmarks-safe.md)."}
+Both find a Cluster of ${size}. "From nothing" begins before it is made.${backups ? "" : " No backups are made here; production has them, and its goal for the time to safe is measured with them: [benchmarks-safe.md](benchmarks-safe.md)."}
 
 ## What is measured
 
@@ -75,21 +76,21 @@ and both sides make a checkpoint; afterwards the target is taken away.
 |---|---|
 | copy + index | from the first definition to the last index or constraint, without ANALYZE |
 | verified | from the start of the move until both sides were compared and equal. Ours: its own verification and the switch as well. The others: rows, a 2 × 64-bit order-free hash of each table, indexes, constraints, triggers and sequences counted |
-| **time to safe** | from the start of the move until that, and all ${instances} instances stream and have replayed everything${backups ? ", and a base backup and all WAL lie in the store" : ""}. Every way's includes ANALYZE |
+| **time to safe** | from the start of the move until that${instances === 1 ? "" : `, and all ${size} stream and have replayed everything`}${backups ? ", and a base backup and all WAL lie in the store" : ""}. Every way's includes ANALYZE |
 | from nothing | time to safe, and the making of the Cluster that the move begins with. Replicas are made with checkpoints at once, which is some ten seconds less for each than an \`up\` takes |
 
 The comparison is the same for all, and made after ours a second time, outside its time. A copy that is not equal is no result, and is listed under losses.
 
-- **ours**: with the freeze, the dump that is kept, verification and switch, into a Cluster of ${instances} instances that is there already, as where it was made before the migration was enabled. Pulumi's own time is in none of it.
-- **ours, a lone instance that grows**: the same into one instance, as where Cluster and migration come with one \`pulumi up\`; then the Cluster grows to ${instances}.
-- **the plan's**: \`pg_dump | psql\` into a Cluster of ${instances} instances that is there already. \`pg_dump -Fd\` and pgcopydb likewise. They run in a Job beside the target, in the same image as ours, as
+- **ours**: with the freeze, the dump that is kept, verification and switch, into a Cluster of ${size} that is there already, as where it was made before the migration was enabled. Pulumi's own time is in none of it.
+- **ours, a lone instance that grows**: the same into one instance, as where Cluster and migration come with one \`pulumi up\`; then the Cluster grows to ${size}.
+- **the plan's**: \`pg_dump | psql\` into a Cluster of ${size} that is there already. \`pg_dump -Fd\` and pgcopydb likewise. They run in a Job beside the target, in the same image as ours, as
   superuser; nothing passes through a port-forward. The plan's way has no ANALYZE and no comparison; here it has both.
-- **CNPG's import**: a Cluster of ${instances} instances with \`bootstrap.initdb.import\`, type microservice. Its making is the move.
+- **CNPG's import**: a Cluster of ${size} with \`bootstrap.initdb.import\`, type microservice. Its making is the move.
 - **ceiling**: ${machine.cores + 1} COPY pipes at once into a lone instance, each its share of every big table by ranges of pages and in binary form, without autovacuum, then all indexes and constraints, ${jobs} at a time. Nothing is kept, recorded, frozen or resumable.
 
 What is not comparable, and why:
 
-- copy + index: the ceiling and ours that grows load a lone instance; the others stream to ${instances - 1} replicas on the same machine meanwhile.
+- copy + index: the ceiling and ours that grows load a lone instance; ${instances === 1 ? "here all do" : `the others stream to ${instances - 1} replicas on the same machine meanwhile`}.
 - copy + index of pgcopydb has VACUUM and ANALYZE, which it does not tell apart; the import's begins and ends by its Job's log.
 - verified: ours has the kept dump running beside its comparison, and also compares definitions, rights, settings and large objects, runs amcheck and switches; the others compare rows and count what belongs to them, and switch nothing.
 - The ceiling is nothing that anybody should use, and makes no replicas: it has no time to safe.
