@@ -155,6 +155,7 @@ describe("what is read", () => {
   test("what the stack is set to", () => {
     expect(configuredIn(valuesOf("local", { kubeconfig: "/a/file", kubeContext: "a" }))).toEqual({
       ...configured,
+      compression: "none",
       walCompression: "zstd",
     });
   });
