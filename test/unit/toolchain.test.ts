@@ -149,12 +149,14 @@ describe("the catalog", () => {
     expect(version("barman-cloud-manager")).toBe("v0.14.0");
     expect(version("versitygw")).toBe("v1.8.0");
     expect(version("prometheus-operator")).toBe("v0.85.0");
+    expect(version("kube-state-metrics")).toBe("v2.18.0");
   });
 
   test("builds without being told what every run needs, not what one test has run", () => {
     expect(toolNames.filter((name) => !usualToolNames.includes(name))).toEqual([
       "prometheus-operator",
       "prometheus-config-reloader",
+      "kube-state-metrics",
     ]);
   });
 
