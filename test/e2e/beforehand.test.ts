@@ -7,7 +7,7 @@ import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import type { Plan } from "../../migration/engine/plan";
 import { migrationSettings } from "../../migration/settings";
 import { sourceWatchSpec } from "../../migration/source-watch";
-import { valuesOf } from "../../bench/values";
+import { valuesOf } from "../../local/stack-values";
 import { kubectl, psqlInPod, until } from "./kubectl";
 import { LocalStack } from "./local-stack";
 import { runProgram } from "./migration-fixture";
