@@ -183,7 +183,9 @@ describe.each(stacks)("%s", (stack) => {
     expect(others).toEqual([]);
     expect(cronJob?.inputs.metadata).toMatchObject({ namespace: row.namespace });
     expect(JSON.stringify(cronJob?.inputs)).toContain('{"name":"PGPASSWORD","valueFrom":{"secretKeyRef":');
-    expect(told.get("naytife:postgres:SourceWatch").dependencies).toContain(told.get("naytife:postgres:Migration").urn);
+    expect(told.get("naytife:postgres:SourceWatch").dependencies).toContain(
+      told.get("command:local:Command", "migration-engine").urn,
+    );
     for (const config of [
       { monitoringEnabled: "false" },
       { monitoringEnabled: "true", monitoringExporters: '["kubelet"]' },
