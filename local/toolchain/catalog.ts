@@ -114,6 +114,8 @@ export const catalog = {
     group: "kube-state-metrics",
     module: "k8s.io/kube-state-metrics/v2",
     package: "k8s.io/kube-state-metrics/v2",
+    // Its image has no time zones, which CronJobs name.
+    tags: ["timetzdata"],
     variables: (version) => ({ "github.com/prometheus/common/version.Version": version }),
     onDemand: true,
   },
