@@ -89,8 +89,6 @@ export function production(
     // Nobody is connected when a target is taken away.
     smartShutdownTimeout: "1",
     backupStore: archives ? "local" : "none",
-    // What production has, lz4, the embedded cluster's barman does not know.
-    backupCompression: "none",
   };
   return valuesOf("production", overrides);
 }

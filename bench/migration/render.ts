@@ -19,7 +19,7 @@ const titles: Readonly<Record<WayName, string>> = {
 
 /** How targets were archived. */
 const archived = `All targets but the ceiling's archive their WAL into a store in the cluster, on the same cores and the same disk, from before the move on: ours as the program has it (zstd, several segments at once; the
-base backup uncompressed, since this barman does not know production's lz4), the others as the plan has it (gzip for both, a segment at a time). The base backup is asked for when the data is known to be equal.`;
+base backup uncompressed), the others as the plan has it (gzip for both, a segment at a time). The base backup is asked for when the data is known to be equal.`;
 
 type Measured = Outcome & { measurement: NonNullable<Outcome["measurement"]> };
 type Figure = (outcome: Measured) => number | undefined;

@@ -107,6 +107,18 @@ beside() {
 }
 end_group() { kill -- "-$1" 2>/dev/null || true; }
 
+# group_is_gone ID: ends a group, and returns when nothing of it is left. By looking, since a `wait` that a signal's trap broke off may have taken the child's end with it, and
+# then another one for that child never returns: the run would neither go on nor end.
+group_is_gone() {
+  local look
+  end_group "$1"
+  for look in $(seq 200); do
+    kill -0 -- "-$1" 2>/dev/null || return 0
+    sleep 0.05
+  done
+  kill -KILL -- "-$1" 2>/dev/null || true
+}
+
 # watched PROGRESS COMMAND…: runs COMMAND where a signal can interrupt it, and calls PROGRESS every two seconds meanwhile.
 watched() {
   local progress=$1 status=0 ticker

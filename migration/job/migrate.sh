@@ -61,10 +61,7 @@ on_exit() {
     what=$(cat "$WORK/failure" 2>/dev/null || { echo "phase $PHASE ended with status $status: "; grep -v '^{' "$WORK/stderr" | tail -n 5; })
     next=$(cat "$WORK/failure-next" 2>/dev/null || echo "Mend the cause and run $AGAIN")
   fi
-  for group in $CHILD $DUMPER $FOLLOWER; do
-    end_group "$group"
-    wait "$group" 2>/dev/null
-  done
+  for group in $CHILD $DUMPER $FOLLOWER; do group_is_gone "$group"; done
   if [[ $status -ne 0 ]]; then
     case $MODE in
     verify) untouched="A comparison changes neither side." ;;

@@ -155,6 +155,19 @@ test("a row that the copy lost while it caught up is found in the freeze; the so
   expect(await leftOnSource()).toBe("");
 });
 
+test("with all its sessions on the source ended, dump and comparison fail at once: it ends, and nothing of it stays there", async () => {
+  const ended = at(/verify …/, () =>
+    fixture.legacy(
+      "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'naytife\\_migration %'",
+    ),
+  );
+  const { code, errors } = await up(ended.onLine);
+  await ended.done();
+  expect(code).toBe(1);
+  expect(errors).toContain("the source works as before");
+  expect(await leftOnSource()).toBe("");
+});
+
 test("killed outright while it catches up: its slots are taken away by the next run, which finishes, and nothing that was acknowledged is lost", async () => {
   const kill = at(/catch up …/, () => killJob(legacyTarget()));
   const first = await up(kill.onLine);
