@@ -23,8 +23,9 @@ import { drillNames, metricsKey } from "./drill/names";
 import { drillDescription } from "./drill/settings";
 import { Growth } from "./migration/growth";
 import { Migration } from "./migration/migration";
-import { migrationSettings } from "./migration/settings";
+import { migrationSettings, sourceWatchName } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
+import { SourceWatch } from "./migration/source-watch";
 import { monitoringSettings } from "./monitoring/configuration";
 import { refuseToTurnBack } from "./recovery/promotion-check";
 import { recoverySource } from "./recovery/settings";
@@ -76,6 +77,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
   const watched = monitoringSettings(config, {
     backups: archive !== undefined,
     drillCronJob: drills ? drillNames.drill : undefined,
+    sourceWatch: sourceWatchName(config),
   });
   const targets = config.monitoringEnabled
     ? new MonitoringTargets(
@@ -144,6 +146,14 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
         dependsOn: existing(cluster, archiving, config.migrationAlias ? pooler : undefined),
       })
     : undefined;
+  if (migration && watched.watched.sourceWatch !== undefined) {
+    new SourceWatch(
+      "source-watch",
+      { namespace, cronJob: watched.watched.sourceWatch, settings, image: config.postgresImage },
+      // Before, it is open as it should be.
+      { provider, dependsOn: [migration] },
+    );
+  }
   // The first base backup begins when the data is there.
   const schedule =
     archive &&

@@ -35,3 +35,16 @@ export function migrationSettings(config: Omit<Values, "databasePassword">): Set
     ...(config.migrationAlias ? { alias: { holdSeconds: config.migrationHoldSeconds } } : {}),
   };
 }
+
+/** Name of the CronJob that looks at the old database after the cut-over; undefined: nobody would tell what it finds, or that database is in use. */
+export function sourceWatchName(
+  config: Pick<
+    Values,
+    "clusterName" | "migrationEnabled" | "activeDatabase" | "monitoringEnabled" | "monitoringExporters"
+  >,
+): string | undefined {
+  const told = config.monitoringEnabled && config.monitoringExporters.includes("kube-state-metrics");
+  return config.migrationEnabled && config.activeDatabase === "target" && told
+    ? `${config.clusterName}-source-watch`
+    : undefined;
+}

@@ -11,7 +11,7 @@ import type { MonitoringSettings } from "./settings";
  */
 export function monitoringSettings(
   config: Omit<Values, "databasePassword">,
-  there: { readonly backups: boolean; readonly drillCronJob: string | undefined },
+  there: Pick<MonitoringSettings["watched"], "backups" | "drillCronJob" | "sourceWatch">,
 ): MonitoringSettings {
   return {
     watched: {

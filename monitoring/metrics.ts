@@ -125,6 +125,7 @@ export const metrics = {
   kube_job_status_active: described("kube-state-metrics", "gauge", noJob),
   kube_job_status_start_time: described("kube-state-metrics", "gauge", noJob),
   kube_job_failed: described("kube-state-metrics", "gauge", noJob),
+  kube_job_status_failed: described("kube-state-metrics", "gauge", noJob),
   kube_cronjob_created: described("kube-state-metrics", "gauge"),
 
   x509_cert_not_after: described("x509-certificate-exporter", "gauge"),

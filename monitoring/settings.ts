@@ -16,6 +16,8 @@ export interface Watched {
   readonly migrationJob: string;
   /** The restore drill's CronJob; undefined: there are no drills. */
   readonly drillCronJob: string | undefined;
+  /** The CronJob that looks at the old database after the cut-over; undefined: nobody does. */
+  readonly sourceWatch: string | undefined;
   /** Names of the PodMonitors, which become the series' `job`: `<namespace>/<PodMonitor>`. */
   readonly podMonitors: { readonly operator: string; readonly plugin: string };
   readonly instances: number;

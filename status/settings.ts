@@ -1,7 +1,7 @@
 import type { Values } from "../config";
 import { drillNames } from "../drill/names";
 import type { Settings } from "../migration/engine/settings";
-import { migrationSettings } from "../migration/settings";
+import { migrationSettings, sourceWatchName } from "../migration/settings";
 import { monitoringSettings } from "../monitoring/configuration";
 import type { MonitoringSettings } from "../monitoring/settings";
 
@@ -34,6 +34,7 @@ export function statusSettings(values: Values): StatusSettings {
     monitoring: monitoringSettings(values, {
       backups,
       drillCronJob: backups && values.drill ? drillNames.drill : undefined,
+      sourceWatch: sourceWatchName(values),
     }),
     monitoringEnabled: values.monitoringEnabled,
     migrationEnabled: values.migrationEnabled,

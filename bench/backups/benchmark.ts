@@ -5,7 +5,7 @@ import { during, step } from "../../local/progress";
 import { Clock } from "../clock";
 import { isInterrupted, onOwnCluster } from "../own-cluster";
 import { headingOf, ResultsFile } from "../results-file";
-import { valuesOf } from "../values";
+import { valuesOf } from "../../local/stack-values";
 import { configuredIn, Ground, segmentCount, stackConfig } from "./ground";
 import { measure } from "./measure";
 import { missing, nameOf, type Turn } from "./plan";

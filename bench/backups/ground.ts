@@ -18,7 +18,7 @@ import { migrationSettings } from "../../migration/settings";
 import type { ObjectStore } from "../../recovery/bucket";
 import { Objects } from "../../recovery/objects";
 import { kubectl } from "../kubectl";
-import { valuesOf } from "../values";
+import { valuesOf } from "../../local/stack-values";
 import { dropPart, makePart, resized, tables, untilWritten } from "./load";
 import { compressions, type Configured } from "./plan";
 

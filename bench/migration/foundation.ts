@@ -17,7 +17,7 @@ import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { connect } from "../../local/legacy/cluster";
 import { during } from "../../local/progress";
 import { localStackConfig, pulumiDirectory } from "../../local/stack-config";
-import { valuesOf } from "../values";
+import { valuesOf } from "../../local/stack-values";
 
 /** Namespace of the store. */
 const storeNamespace = "bench-store";

@@ -28,7 +28,7 @@ import { settle } from "../../migration/engine/settle";
 import { migrationSettings } from "../../migration/settings";
 import { quoteIdentifier } from "../../postgresql/identifier";
 import { kubectl } from "../kubectl";
-import { valuesOf } from "../values";
+import { valuesOf } from "../../local/stack-values";
 import type { Store } from "./foundation";
 import type { ShapeFacts, ShapeName } from "./results";
 import { shapes } from "./shapes";

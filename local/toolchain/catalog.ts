@@ -110,6 +110,15 @@ export const catalog = {
   },
   "prometheus-operator": prometheusOperator("operator"),
   "prometheus-config-reloader": prometheusOperator("prometheus-config-reloader"),
+  "kube-state-metrics": {
+    group: "kube-state-metrics",
+    module: "k8s.io/kube-state-metrics/v2",
+    package: "k8s.io/kube-state-metrics/v2",
+    // Its image has no time zones, which CronJobs name.
+    tags: ["timetzdata"],
+    variables: (version) => ({ "github.com/prometheus/common/version.Version": version }),
+    onDemand: true,
+  },
 } satisfies Record<string, Program>;
 
 export type ToolName = keyof typeof catalog;

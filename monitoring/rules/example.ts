@@ -9,6 +9,7 @@ export const example: MonitoringSettings = {
     pooler: "naytife-postgres-pooler",
     migrationJob: "naytife-postgres-migration",
     drillCronJob: "naytife-postgres-restore-drill",
+    sourceWatch: "naytife-postgres-source-watch",
     podMonitors: { operator: "naytife-postgres-operator", plugin: "naytife-postgres-plugin" },
     instances: 3,
     synchronousReplicas: 1,

@@ -5,6 +5,8 @@ const operatorUp = series.operator("up");
 const pluginUp = series.plugin("up");
 const errors = series.operator("controller_runtime_reconcile_errors_total", `controller="cluster"`);
 const migrationJob = (metric: string, labels = ""): string => series.job(metric, "naytife-postgres-migration", labels);
+const watchJob = (at: string, reason: string): string =>
+  series.job("kube_job_status_failed", `naytife-postgres-source-watch-${at}`, `reason="${reason}"`);
 const migration = { job_name: "naytife-postgres-migration" };
 
 export const machineryCases: readonly Case[] = [
@@ -81,6 +83,29 @@ export const machineryCases: readonly Case[] = [
     story: "it fails, and the next run takes its place",
     series: { [migrationJob("kube_job_failed", `condition="true"`)]: "1x5 stale" },
     expect: [fires("3m", migration), quiet("7m")],
+  },
+  {
+    alert: "PostgreSQLSourceOpen",
+    story: "somebody opens the old database, for two looks; the Jobs that found it are swept later",
+    series: {
+      [watchJob("29000001", "BackoffLimitExceeded")]: "_x4 1x7 stale",
+      [watchJob("29000005", "BackoffLimitExceeded")]: "_x8 1x7 stale",
+    },
+    expect: [quiet("3m"), fires("5m", {}), fires("14m", {}), quiet("17m")],
+  },
+  {
+    alert: "PostgreSQLSourceOpen",
+    story: "a look was ended since it hung, and another CronJob's failed",
+    series: {
+      [watchJob("29000001", "DeadlineExceeded")]: "1x10",
+      [watchJob("29000001", "BackoffLimitExceeded")]: "0x10",
+      [series.job(
+        "kube_job_status_failed",
+        "naytife-postgres-restore-drill-29000001",
+        `reason="BackoffLimitExceeded"`,
+      )]: "1x10",
+    },
+    expect: [quiet("8m")],
   },
   {
     alert: "PostgreSQLMigrationFailed",

@@ -44,10 +44,20 @@ export function operator(settings: MonitoringSettings): Group {
   };
 }
 
-/** Whether the migration's Job gets on, by kube-state-metrics. */
+/** Whether the migration's Job gets on, and whether the old database stays closed after it, by kube-state-metrics. */
 export function migration(settings: MonitoringSettings): Group {
   const { watched, thresholds } = settings;
-  const { migration: job } = selectors(settings);
+  const { migration: job, sourceWatch } = selectors(settings);
+  const sourceOpen: Alert = {
+    name: "PostgreSQLSourceOpen",
+    severity: "page",
+    // It ended with an error of its own: one that was ended, or did not start, knows nothing.
+    expr: `max(kube_job_status_failed{${sourceWatch},reason="BackoffLimitExceeded"}) > 0`,
+    for: "0s",
+    summary: "The old database takes connections again, though the migration sealed it.",
+    atStake: "Whoever still has the old address writes there, and nobody reads it: those orders are lost.",
+    firstCommand: `npm run migration -- status; ${kubectl(settings)} logs -l batch.kubernetes.io/cronjob-name=${watched.sourceWatch ?? ""} --tail=1 --prefix`,
+  };
   const alerts: Alert[] = [
     {
       name: "PostgreSQLMigrationStuck",
@@ -73,5 +83,9 @@ export function migration(settings: MonitoringSettings): Group {
     },
   ];
   const there = watched.exporters.includes("kube-state-metrics");
-  return { name: "naytife-postgres-migration", recordings: [], alerts: there ? alerts : [] };
+  return {
+    name: "naytife-postgres-migration",
+    recordings: [],
+    alerts: there ? [...alerts, ...(watched.sourceWatch === undefined ? [] : [sourceOpen])] : [],
+  };
 }

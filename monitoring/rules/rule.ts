@@ -129,6 +129,7 @@ export function selectors({ watched }: MonitoringSettings) {
     plugin: `namespace="${operatorNamespace}",job="${namespace}/${podMonitors.plugin}"`,
     volume: `namespace="${namespace}",persistentvolumeclaim=~"${cluster}-[0-9]+(-wal)?"`,
     migration: `namespace="${namespace}",job_name="${watched.migrationJob}"`,
+    sourceWatch: `namespace="${namespace}",job_name=~"${watched.sourceWatch ?? ""}-[0-9]+"`,
     drill: `namespace="${namespace}",cronjob="${watched.drillCronJob ?? ""}"`,
     certificate: `secret_namespace="${namespace}",secret_name=~"${cluster}-.+"`,
   } as const;

@@ -5,7 +5,10 @@
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import type { EmbeddedCluster } from "../../local/kubernetes/cluster";
 import type { Plan } from "../../migration/engine/plan";
-import { kubectl, psqlInPod } from "./kubectl";
+import { migrationSettings } from "../../migration/settings";
+import { sourceWatchSpec } from "../../migration/source-watch";
+import { valuesOf } from "../../local/stack-values";
+import { kubectl, psqlInPod, until } from "./kubectl";
 import { LocalStack } from "./local-stack";
 import { runProgram } from "./migration-fixture";
 
@@ -90,4 +93,36 @@ test("up again changes nothing", async () => {
   await stack.up({ ...quietly, onEvent });
   expect(changed).toEqual([]);
   expect(await pods()).toBe(before);
+});
+
+/** The Job that the CronJob of the stack makes where there is monitoring. @returns whether it ended well, and what it said */
+async function look(name: string): Promise<{ readonly well: boolean; readonly said: string }> {
+  const values = valuesOf("local", { kubeconfig: cluster.kubeconfig, kubeContext: cluster.context });
+  const { jobTemplate } = sourceWatchSpec(migrationSettings(values), cluster.postgresImage);
+  const spec = { ...jobTemplate.spec, ttlSecondsAfterFinished: undefined };
+  const job = { apiVersion: "batch/v1", kind: "Job", metadata: { name, namespace }, spec };
+  await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify(job));
+  const ended = await until(`the end of Job ${name}`, 120, async () => {
+    const conditions = await get('{.status.conditions[?(@.status=="True")].type}', `job/${name}`);
+    return /Complete|Failed/.exec(conditions)?.[0];
+  });
+  return { well: ended === "Complete", said: await kubectl(cluster, ["-n", namespace, "logs", `job/${name}`]) };
+}
+
+test("who looks at the old database finds it sealed, and finds it open when somebody has opened it", async () => {
+  const sealed = await look("look-sealed");
+  expect(sealed.said).toContain("the old database naytifedb at postgres is sealed");
+  expect(sealed.well).toBe(true);
+  const open = (to: boolean) =>
+    psqlInPod(
+      cluster,
+      { namespace, name: "deploy/postgres", user: "naytife" },
+      "postgres",
+      `ALTER DATABASE naytifedb WITH ALLOW_CONNECTIONS ${to}`,
+    );
+  await open(true);
+  const opened = await look("look-open");
+  await open(false);
+  expect(opened.well).toBe(false);
+  expect(opened.said).toContain("takes connections, though the migration sealed it");
 });

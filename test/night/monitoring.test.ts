@@ -5,6 +5,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -43,6 +44,8 @@ let prometheus: Prometheus;
 let watchedSince = 0;
 let config: Record<string, string>;
 let settings: MonitoringSettings;
+/** How much of a volume has to be free, in percent. */
+let volumeFreePercent = 0;
 const log: string[] = [];
 
 const inNamespace = (...args: string[]) => kubectl(cluster, ["-n", namespace, ...args]);
@@ -96,17 +99,27 @@ const client = {
   },
 };
 
+/** Tickets whose faults are made here, too. */
+const tickets = ["PostgreSQLFailover", "PostgreSQLMigrationFailed"];
+
 /**
- * The rules that page, once more, which look every five seconds and wait for ten: what is measured is how long it takes to see a fault. docs/decisions/monitoring.md
- * adds the rest.
+ * The rules of the faults that are made here, once more, which look every five seconds and wait for ten: what is measured is how long it takes to see a fault.
+ * docs/decisions/monitoring.md adds the rest. A failover is told from ten minutes ago; here, where no cluster is that old, from one.
  */
 function hasty() {
   const groupsOf = ruleFile(settings).groups.map(({ name: of, rules }) => ({
     name: `${of}-hasty`,
     interval: "5s",
     rules: rules.flatMap((rule) =>
-      "alert" in rule && rule.labels.severity === "page"
-        ? [{ ...rule, for: rule.for === "0s" ? "0s" : "10s", labels: { ...rule.labels, pace: "hasty" } }]
+      "alert" in rule && (rule.labels.severity === "page" || tickets.includes(rule.alert))
+        ? [
+            {
+              ...rule,
+              expr: rule.expr.replaceAll("offset 10m", "offset 1m"),
+              for: rule.for === "0s" ? "0s" : "10s",
+              labels: { ...rule.labels, pace: "hasty" },
+            },
+          ]
         : [],
     ),
   }));
@@ -137,8 +150,12 @@ beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), "naytife-monitoring-"));
   await down({ name }); // What an interrupted run left.
   cluster = await up({ name });
+  // Of the machine's disk, on which all volumes lie: so that what is written here besides leaves it above, and a few gigabytes more below.
+  const { bavail, blocks } = await statfs("/var/lib/naytife-postgres");
+  volumeFreePercent = Math.min(50, Math.max(1, Math.floor((100 * bavail) / blocks) - 2));
   config = {
     ...(await localStackConfig(cluster)),
+    alertVolumeFreePercent: String(volumeFreePercent),
     migrationEnabled: "false",
     instances: "2",
     synchronousReplicas: "1",
@@ -151,8 +168,8 @@ beforeAll(async () => {
     monitoringEnabled: "true",
     monitoringScrapeSeconds: "5",
     monitoringLabels: JSON.stringify(selectedBy),
-    // Nobody watches Jobs and Secrets.
-    monitoringExporters: JSON.stringify(["kubelet"]),
+    // Nobody watches Secrets.
+    monitoringExporters: JSON.stringify(["kubelet", "kube-state-metrics"]),
     monitoringPrometheus: prometheusAddress,
   };
   const { kubeconfig, context } = cluster;
@@ -306,11 +323,54 @@ test("a planned switchover and a rolling update wake nobody", async () => {
   expect(await prometheus.query(woken)).toEqual([]);
 });
 
+/** Waits until Alertmanager has an alert, and says how long after the fault that was. */
+async function detected(alert: string, fault: string, since: number): Promise<void> {
+  await until(`${alert} in Alertmanager`, 240, async () =>
+    (await prometheus.received()).some(({ labels }) => labels.alertname === alert && labels.pace === "hasty")
+      ? true
+      : undefined,
+  );
+  process.stderr.write(`${fault}: ${alert} after ${seconds(since)} s\n`);
+}
+
+test("a primary that is killed is told of, and wakes nobody where a replica takes over", async () => {
+  const killed = await primary();
+  const replica = killed === "naytife-postgres-1" ? "naytife-postgres-2" : "naytife-postgres-1";
+  // Known for longer than a failover is told from.
+  await until("the roles are old enough", 240, async () => {
+    const was = `count(cnpg_pg_replication_in_recovery{pod="${replica}"} == 1 and cnpg_pg_replication_in_recovery{pod="${replica}"} offset 1m == 1)`;
+    return (await prometheus.query(was)).length > 0 ? true : undefined;
+  });
+  const began = Date.now();
+  await inNamespace("delete", "pod", killed, "--grace-period=0", "--force");
+  await detected("PostgreSQLFailover", "the primary is killed", began);
+  await healthy(240, replica);
+  process.stderr.write(`all instances again: ${seconds(began)} s\n`);
+  const woken = `max_over_time(ALERTS{severity="page",pace="",alertstate="firing"}[${Math.ceil((Date.now() - began) / 1000)}s])`;
+  expect(await prometheus.query(woken)).toEqual([]);
+});
+
+/** The migration's Job, as far as anybody sees who watches Jobs. */
+async function migrationJob(command: string): Promise<void> {
+  const { migrationJob: of } = settings.watched;
+  await inNamespace("delete", "job", of, "--ignore-not-found", "--cascade=foreground", "--wait");
+  const container = { name: "migration", image: cluster.postgresImage, command: ["bash", "-c", command] };
+  const spec = { restartPolicy: "Never", terminationGracePeriodSeconds: 0, containers: [container] };
+  const job = {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name: of, namespace },
+    spec: { backoffLimit: 0, template: { spec } },
+  };
+  await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify(job));
+}
+
 /** What may be without an answer here, and why. Everything else must have one. */
 const excused: readonly (readonly [RegExp, string])[] = [
   [/^cnpg_naytife_drill_/, "no drill has ended yet: drill.test.ts sees its series"],
   [/^controller_runtime_reconcile_errors_total$/, "no reconciliation has failed yet"],
   [/^ALERTS$/, "nothing fires"],
+  [/^kube_job_failed$/, "no Job has ended yet"],
 ];
 const reason = (expression: string) =>
   excused.find(([metric]) => metricsIn(expression).some((one) => metric.test(one)))?.[1];
@@ -328,6 +388,7 @@ test("every expression of a panel, every recording, and every series that an ale
     ]),
   ]);
   expect(asked.size).toBeGreaterThan(100);
+  await migrationJob("sleep 3600");
   const began = Date.now();
   let empty = [...asked];
   const without = async () => {
@@ -345,15 +406,8 @@ test("every expression of a panel, every recording, and every series that an ale
   await draw("well");
 });
 
-/** Waits until Alertmanager has an alert, and says how long after the fault that was. */
-async function detected(alert: string, fault: string, since: number): Promise<void> {
-  await until(`${alert} in Alertmanager`, 180, async () =>
-    (await prometheus.received()).some(({ labels }) => labels.alertname === alert && labels.pace === "hasty")
-      ? true
-      : undefined,
-  );
-  process.stderr.write(`${fault}: ${alert} after ${seconds(since)} s, of which it has to hold for 10 s\n`);
-}
+/** What fills the primary's volume. */
+const ballast = "/var/lib/postgresql/data/ballast";
 
 test("each real fault comes to Alertmanager as the alert that is meant for it, and status says what to do", async () => {
   await until("Alertmanager has no page left", 180, async () =>
@@ -386,7 +440,15 @@ test("each real fault comes to Alertmanager as the alert that is meant for it, a
   await happens("PostgreSQLSynchronousReplicaMissing", "the synchronous replica is fenced", () =>
     inNamespace("annotate", clusterResource, `cnpg.io/fencedInstances=["${replica}"]`),
   );
+  await happens("PostgreSQLVolumeFull", "the volume is filled", async () => {
+    const { bavail, blocks, bsize } = await statfs("/var/lib/naytife-postgres");
+    const bytes = Math.ceil((bavail - ((volumeFreePercent - 0.5) / 100) * blocks) * bsize);
+    const fill = ["exec", await primary(), "-c", "postgres", "--", "fallocate", "--length", String(bytes), ballast];
+    await inNamespace(...fill);
+  });
+  await happens("PostgreSQLMigrationFailed", "the migration's Job fails", () => migrationJob("exit 1"));
   await Promise.all(faults);
+  await inNamespace("exec", await primary(), "-c", "postgres", "--", "rm", ballast);
   const { code, answer } = await status();
   expect(code).toBe(2);
   expect(unwell(answer)).toEqual(

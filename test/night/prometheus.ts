@@ -1,6 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { addImages, type EmbeddedCluster } from "../../local/kubernetes/cluster";
-import { alertmanagerImage, monitoringRecipes, prometheusImage } from "../../local/kubernetes/images/recipes";
+import {
+  alertmanagerImage,
+  kubeStateMetricsImage,
+  monitoringRecipes,
+  prometheusImage,
+} from "../../local/kubernetes/images/recipes";
 import { prometheusOperatorManifest } from "../../local/kubernetes/operator";
 import { tool } from "../../local/toolchain/toolchain";
 import { kubectl, until } from "../e2e/kubectl";
@@ -27,6 +32,14 @@ const kubelet = {
   tls_config: { insecure_skip_verify: true },
   kubernetes_sd_configs: [{ role: "node" }],
   metric_relabel_configs: [{ source_labels: ["__name__"], regex: "kubelet_volume_stats_.*", action: "keep" }],
+};
+const stateMetrics = "kube-state-metrics";
+/** Its series bear the namespace of what they are about. */
+const stateMetricsScrape = {
+  job_name: stateMetrics,
+  scrape_interval: "5s",
+  honor_labels: true,
+  static_configs: [{ targets: [`${stateMetrics}.${namespace}.svc:8080`] }],
 };
 const scrapes = { name: "scrapes", key: "scrapes.yaml" };
 
@@ -55,7 +68,43 @@ const objects = [
     apiVersion: "v1",
     kind: "Secret",
     metadata: metadata(scrapes.name),
-    stringData: { [scrapes.key]: JSON.stringify([kubelet]) },
+    stringData: { [scrapes.key]: JSON.stringify([kubelet, stateMetricsScrape]) },
+  },
+  { apiVersion: "v1", kind: "ServiceAccount", metadata: metadata(stateMetrics) },
+  {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "ClusterRole",
+    metadata: { name: stateMetrics },
+    rules: [{ apiGroups: ["batch"], resources: ["jobs", "cronjobs"], verbs: ["list", "watch"] }],
+  },
+  {
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "ClusterRoleBinding",
+    metadata: { name: stateMetrics },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: stateMetrics },
+    subjects: [{ kind: "ServiceAccount", ...metadata(stateMetrics) }],
+  },
+  {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: metadata(stateMetrics),
+    spec: {
+      selector: { matchLabels: { app: stateMetrics } },
+      template: {
+        metadata: { labels: { app: stateMetrics } },
+        spec: {
+          serviceAccountName: stateMetrics,
+          securityContext: user,
+          containers: [{ name: stateMetrics, image: kubeStateMetricsImage, args: ["--resources=jobs,cronjobs"] }],
+        },
+      },
+    },
+  },
+  {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: metadata(stateMetrics),
+    spec: { selector: { app: stateMetrics }, ports: [{ port: 8080 }] },
   },
   {
     apiVersion: "monitoring.coreos.com/v1",

@@ -183,9 +183,9 @@ describe("alerts", () => {
   });
 
   test("what has no source has no rule that would never fire", () => {
-    const none = names({ exporters: [], backups: false, drillCronJob: undefined });
+    const none = names({ exporters: [], backups: false, drillCronJob: undefined, sourceWatch: undefined });
     expect(
-      none.filter((name) => /Volume|Certificate|Migration|Drill|Backup|Wal(?!Held)(Arch|Backlog)/.test(name)),
+      none.filter((name) => /Volume|Certificate|Migration|Source|Drill|Backup|Wal(?!Held)(Arch|Backlog)/.test(name)),
     ).toEqual([]);
   });
 

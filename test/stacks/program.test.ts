@@ -175,6 +175,27 @@ describe.each(stacks)("%s", (stack) => {
     expect(settled.inputs.environment).toMatchObject({ NAYTIFE_INSTANCES: String(row.instances) });
   });
 
+  test("looks at the old database after the migration where somebody is told, and with no password in its text", async () => {
+    const watch = (program: Awaited<ReturnType<typeof run>>) =>
+      program.ofType("kubernetes:batch/v1:CronJob").filter(({ name }) => name === "naytife-postgres-source-watch");
+    const told = await run(stack, { config: { monitoringEnabled: "true" } });
+    const [cronJob, ...others] = watch(told);
+    expect(others).toEqual([]);
+    expect(cronJob?.inputs.metadata).toMatchObject({ namespace: row.namespace });
+    expect(JSON.stringify(cronJob?.inputs)).toContain('{"name":"PGPASSWORD","valueFrom":{"secretKeyRef":');
+    expect(told.get("naytife:postgres:SourceWatch").dependencies).toContain(
+      told.get("command:local:Command", "migration-engine").urn,
+    );
+    for (const config of [
+      { monitoringEnabled: "false" },
+      { monitoringEnabled: "true", monitoringExporters: '["kubelet"]' },
+      { monitoringEnabled: "true", migrationEnabled: "false" },
+      { monitoringEnabled: "true", activeDatabase: "source" },
+    ]) {
+      expect(watch(await run(stack, { config }))).toEqual([]);
+    }
+  });
+
   test("without a migration, has the table's instances from the beginning", async () => {
     const program = await run(stack, { config: { migrationEnabled: "false" } });
     const { spec } = program.get(clusterType).inputs as { spec: ClusterSpec };

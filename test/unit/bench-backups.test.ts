@@ -6,7 +6,7 @@ import { render } from "../../bench/backups/render";
 import type { Outcome, Results } from "../../bench/backups/results";
 import { asked, pageOf } from "../../bench/main";
 import { readSteps } from "../../bench/steps";
-import { valuesOf } from "../../bench/values";
+import { valuesOf } from "../../local/stack-values";
 
 const configured = { compression: "gzip", jobs: 2, walCompression: "gzip", walMaxParallel: 4 };
 const wanted: Wanted = { sizes: ["5GB", "100MB", "1GB"], runs: 3, configured, absent: [] };

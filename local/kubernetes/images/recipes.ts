@@ -174,6 +174,9 @@ const configReloaderImage = "quay.io/prometheus-operator/prometheus-config-reloa
 export const prometheusImage = "quay.io/prometheus/prometheus:v2.53.3";
 export const alertmanagerImage = "quay.io/prometheus/alertmanager:v0.28.1";
 
+/** Of version 2.18.0. */
+export const kubeStateMetricsImage = "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.18.0";
+
 /** What watches a database. No cluster has them unless they are added to it: see addImages. */
 export const monitoringRecipes: readonly ImageRecipe[] = [
   {
@@ -189,6 +192,13 @@ export const monitoringRecipes: readonly ImageRecipe[] = [
     program: "prometheus-config-reloader",
     path: "/bin/prometheus-config-reloader",
     configuration: { User: "65534:65534", Env: [`PATH=${path}`], Entrypoint: ["/bin/prometheus-config-reloader"] },
+  },
+  {
+    kind: "static",
+    names: [kubeStateMetricsImage],
+    program: "kube-state-metrics",
+    path: "/kube-state-metrics",
+    configuration: { User: "65534:65534", Env: [`PATH=${path}`], Entrypoint: ["/kube-state-metrics"] },
   },
   {
     kind: "debian",

@@ -1,5 +1,5 @@
 import { validate, type Values } from "../config";
-import { project, stackConfiguration } from "../local/stack-files";
+import { project, stackConfiguration } from "./stack-files";
 
 /** What a committed stack is, with these settings over its own. */
 export function valuesOf(stack: "local" | "production", settings: Readonly<Record<string, string>>): Values {
