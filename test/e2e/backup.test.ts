@@ -89,6 +89,8 @@ async function open(config: Record<string, string> = {}): Promise<Stack> {
       ...(await localStackConfig(cluster)),
       // There is no legacy database here.
       migrationEnabled: "false",
+      // Slow enough to be met while one is made.
+      backupCompression: "gzip",
       // drill.test.ts has them.
       drill: "false",
       backupRecoveryPoint: String(recoveryPoint),
