@@ -37,7 +37,14 @@ const ownScripts = path.join(__dirname, "job");
 const migrationScripts = path.join(__dirname, "..", "migration", "job");
 
 /** What the drill shares with the migration: how a script tells of itself, how rows are hashed, how files are checked. */
-const shared = ["common.sh", "row-hash.sql", "hashes.sql", "amcheck.sql"] as const;
+const shared = [
+  "common.sh",
+  "row-hash.sql",
+  "hashes.sql",
+  "amcheck.sql",
+  "amcheck-functions.sql",
+  "listed.sql",
+] as const;
 
 /** The scripts and SQL that run in the drill's pod. */
 export function scripts(): Record<string, string> {

@@ -28,7 +28,7 @@ async function files(): Promise<Record<string, string>> {
   const ways = join(__dirname, "ways");
   const scripts = (await readdir(ways)).filter((file) => /\.(sh|sql)$/.test(file)).map((file) => join(ways, file));
   const job = join(__dirname, "..", "..", "migration", "job");
-  const paths = [...scripts, join(job, "row-hash.sql"), join(job, "hashes.sql")];
+  const paths = [...scripts, ...["row-hash.sql", "hashes.sql", "listed.sql"].map((file) => join(job, file))];
   return Object.fromEntries(
     await Promise.all(paths.map(async (path) => [basename(path), await readFile(path, "utf8")] as const)),
   );

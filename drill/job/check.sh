@@ -16,7 +16,8 @@ check() {
   TO_READ=$(sql copy -c "SELECT coalesce(sum(pg_table_size(oid)), 0) FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm')")
   rm -f "$WORK/source.lines"
   watched reading read_tables copy
-  watched checking sql copy_superuser -v workers=1 -v worker=0 -o "$WORK/amcheck.lines" -f "$SCRIPTS/amcheck.sql"
+  sql copy_superuser -f "$SCRIPTS/amcheck.sql" >"$WORK/amcheck.pieces"
+  LIST="$WORK/amcheck.pieces" WORKER=0 WORKERS=1 watched checking sql copy_superuser -o "$WORK/amcheck.lines" -f "$SCRIPTS/amcheck-functions.sql" -f "$SCRIPTS/listed.sql"
   cat "$WORK/copy.lines" "$WORK/amcheck.lines" | sql primary -v drill="$DRILL" -v side=restored -f "$SCRIPTS/gather.sql"
   differences=$(sql primary -v drill="$DRILL" -f "$SCRIPTS/differences.sql")
   if [[ -n $differences && ($committed -gt 0 || $QUIET != t) ]]; then

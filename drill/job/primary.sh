@@ -82,7 +82,8 @@ record() {
 read_tables() {
   local snapshot=()
   if [[ $1 == source ]]; then snapshot=(-c "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" -c "SET TRANSACTION SNAPSHOT '$SNAPSHOT'"); fi
-  sql "$1" "${snapshot[@]}" -v workers=1 -v worker=0 -v hash=builtin -v hash_limit="$HASH_LIMIT" -f "$SCRIPTS/row-hash.sql" -f "$SCRIPTS/hashes.sql" >"$WORK/$1.lines"
+  sql "$1" "${snapshot[@]}" -v hash=builtin -v hash_limit="$HASH_LIMIT" -f "$SCRIPTS/row-hash.sql" -f "$SCRIPTS/hashes.sql" >"$WORK/$1.pieces"
+  LIST="$WORK/$1.pieces" WORKER=0 WORKERS=1 sql "$1" "${snapshot[@]}" -f "$SCRIPTS/listed.sql" >"$WORK/$1.lines"
 }
 reading() {
   local bytes

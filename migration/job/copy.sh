@@ -7,16 +7,16 @@ DEFINITIONS=(--schema-only --exclude-extension=pg_stat_statements --no-subscript
 
 copy() {
   begin copy
-  local exists left
+  local exists left copied reader
   COPIED=
   exists=$(sql target_admin -v d="$STAGING" <<<"SELECT count(*) FROM pg_database WHERE datname = :'d';")
   if [[ $exists == 1 && $(crashed) == t && $(sql source -c "SELECT count(*) FROM pg_class WHERE relpersistence = 'u'") != 0 ]]; then
     note "the target's server has crashed since an earlier run, which empties unlogged tables; all is copied anew"
-    sql target_admin -v d="$STAGING" <<<'SET client_min_messages = warning; DROP DATABASE IF EXISTS :"d" WITH (FORCE);'
+    drop_staging
     exists=0
   fi
-  sql target_admin -v target="$TARGET_DATABASE" <<<"INSERT INTO naytife_migration.unbroken VALUES (:'target') ON CONFLICT DO NOTHING;"
   if [[ $exists == 1 && $(recall restored_position) == "$SOURCE_POSITION" ]]; then
+    sql target_admin -v target="$TARGET_DATABASE" <<<"INSERT INTO naytife_migration.unbroken VALUES (:'target') ON CONFLICT DO NOTHING;"
     # What that run had to say stands in the state, the phases that said it are not repeated.
     recall warnings >>"$WORK/warnings"
     sort -u -o "$WORK/warnings" "$WORK/warnings"
@@ -25,33 +25,47 @@ copy() {
     finish "an earlier run copied all of it, and the source has not changed since"
     return
   fi
-  remember restored_position ""
   # Ours: preflight refused any other. The name is remembered before the database is made.
-  remember staging "$STAGING"
-  pg_dump -d "service=source" -Fc "${DEFINITIONS[@]}" --snapshot="$SNAPSHOT" -f "$WORK/definitions"
-  list_definitions
+  sql target_admin -v target="$TARGET_DATABASE" -v staging="$STAGING" <<'SQL'
+INSERT INTO naytife_migration.unbroken VALUES (:'target') ON CONFLICT DO NOTHING;
+UPDATE naytife_migration.state SET restored_position = NULL, staging = :'staging' WHERE target_database = :'target';
+SQL
+  # The source is asked for its definitions while the target makes room for them.
+  read_definitions &
+  reader=$!
   if [[ $exists == 1 && $(planned_position) == "$SOURCE_POSITION" ]]; then
     COPIED=partly
     carry_roles
     # What that run left in the middle of a chunk; a chunk cannot be committed twice in any case.
     sql staging -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()" >/dev/null
     note "the source has not changed since an earlier run, so the copy goes on: $(sql staging -c "SELECT format('%s of %s chunks are done', count(*) FILTER (WHERE done), count(*)) FROM (SELECT bool_and(c.number IS NOT NULL) AS done FROM naytife_migration_copy.piece LEFT JOIN naytife_migration_copy.copied c USING (number) GROUP BY chunk) AS chunks")"
+    wait "$reader"
   else
-    sql target_admin -v d="$STAGING" <<<'SET client_min_messages = warning; DROP DATABASE IF EXISTS :"d" WITH (FORCE);'
+    if [[ $exists == 1 ]]; then drop_staging; fi
     carry_roles
     create_staging
+    wait "$reader"
     # What only a superuser may own is restored as postgres: data wrappers before the rest.
     if [[ -s $WORK/list.before ]]; then pg_restore -d "service=staging" --exit-on-error --no-owner -L "$WORK/list.before" "$WORK/definitions"; fi
     pg_restore -d "service=staging" --exit-on-error --section=pre-data -L "$WORK/list.rest" "$WORK/definitions"
     sql source -v position="$SOURCE_POSITION" -v chunk="$(chunk_bytes "$SOURCE_BYTES")" -f "$SCRIPTS/chunks.sql" | sql staging
   fi
-  copy_progress
   watched copy_progress copy_rows
-  left=$(sql staging -c "SELECT count(*) FROM naytife_migration_copy.piece LEFT JOIN naytife_migration_copy.copied c USING (number) WHERE c.number IS NULL")
+  IFS='|' read -r left copied <<<"$(sql staging -c "SELECT count(*) FILTER (WHERE c.number IS NULL), format('%s rows, ', coalesce(sum(rows) FILTER (WHERE number > 0), 0)) || pg_database_size(current_database()) FROM naytife_migration_copy.piece LEFT JOIN naytife_migration_copy.copied c USING (number)")"
   [[ $left == 0 ]] || fail "$left pieces of tables were not copied" "Run \`pulumi up\` again."
   sql source -f "$SCRIPTS/sequences.sql" | sql staging >/dev/null
   still_frozen
-  finish "$(sql staging -c "SELECT coalesce(sum(rows), 0) || ' rows' FROM naytife_migration_copy.copied WHERE number > 0"), $(human "$(sql staging -c "SELECT pg_database_size(current_database())")")"
+  finish "${copied% *} $(human "${copied##* }")"
+}
+
+# read_definitions: what the source is made of, and in which order it is restored.
+read_definitions() {
+  pg_dump -d "service=source" -Fc "${DEFINITIONS[@]}" --snapshot="$SNAPSHOT" -f "$WORK/definitions"
+  list_definitions
+}
+
+drop_staging() {
+  sql target_admin -v d="$STAGING" <<<'SET client_min_messages = warning; DROP DATABASE IF EXISTS :"d" WITH (FORCE);'
 }
 
 # crashed: t if the target's server has crashed, or given way to a standby, since the copy was begun: what is unlogged, tables of the copy and the comparison's facts, is empty then.
@@ -103,7 +117,8 @@ SQL
 #   rest    most: before the rows, and after them JOBS at a time
 #   serial  what locks one thing and then another, of which pg_restore knows nothing, so that two workers would deadlock: the last ATTACH of a partitioned index locks the
 #           partitioned tables above; the index that is its table's replica identity, where the table is clustered by another one
-#   keys    foreign keys, for which the indexes of partitioned tables must be whole, and the comments on constraints and indexes, which may be about the two above
+#   keys    where there are such: foreign keys, for which the indexes of partitioned tables must be whole, and the comments on constraints and indexes, which may be about
+#           the two above
 #   after   what only a superuser may own and is the database's: event triggers, publications
 list_definitions() {
   local identities
@@ -118,26 +133,42 @@ list_definitions() {
     /^[0-9]+; 0 0 INDEX ATTACH / || entry ~ /^INDEX / && index(identities, " " $3 " ") { to = "serial" }
     entry ~ /^(FK CONSTRAINT|COMMENT .* (CONSTRAINT|INDEX)) / { to = "keys" }
     entry ~ /^(EVENT TRIGGER|PUBLICATION|PUBLICATION TABLE|PUBLICATION TABLES IN SCHEMA|COMMENT (- )?(EVENT TRIGGER|PUBLICATION)) / { to = "after" }
-    { print >(list to) }'
+    { entries[++count] = $0; goes[count] = to; if (to == "serial") serial = 1 }
+    # Where nothing is serial, keys are checked beside the indexes of other tables; pg_restore knows what they wait for.
+    END { for (i = 1; i <= count; i++) print entries[i] >(list (goes[i] == "keys" && !serial ? "rest" : goes[i])) }'
 }
 
 # copy_rows: every chunk that is not done yet, the largest first. One more than JOBS at a time: while one waits for the network or a disk, another has the core.
 copy_rows() {
-  sql staging -F ' ' -c "SELECT chunk, jsonb_agg(to_jsonb(p) ORDER BY number) FROM naytife_migration_copy.piece p LEFT JOIN naytife_migration_copy.copied c USING (number)
-    WHERE c.number IS NULL GROUP BY chunk ORDER BY sum(bytes) DESC, chunk" >"$WORK/chunks"
+  copy_progress &
+  sql staging -c "SELECT coalesce(jsonb_agg(jsonb_build_object('chunk', chunk, 'pieces', pieces) ORDER BY bytes DESC, chunk), '[]')
+    FROM (SELECT chunk, sum(bytes) AS bytes, jsonb_agg(to_jsonb(p) ORDER BY number) AS pieces FROM naytife_migration_copy.piece p LEFT JOIN naytife_migration_copy.copied c USING (number)
+      WHERE c.number IS NULL GROUP BY chunk) AS left_to_copy" >"$WORK/left"
+  sql source -F ' ' -v snapshot="$SNAPSHOT" -v scripts="$SCRIPTS" -f "$SCRIPTS/copies.sql" >"$WORK/chunks"
   JOBS=$((JOBS + 1)) share_out "$WORK/chunks" copy_chunk
 }
 
-# copy_chunk CHUNK PIECES: one transaction, whose COMMIT comes only when all was read: what breaks off, on either side, leaves nothing.
+# copy_chunk CHUNK HOW: one transaction, whose COMMIT comes only when all was read: what breaks off, on either side, leaves nothing. copies.sql says how.
 copy_chunk() {
   if [[ $1 == 0 ]]; then
     copy_large_objects
-  elif [[ $2 == *'"binary": true'* ]]; then
-    sql source -v snapshot="$SNAPSHOT" -v pieces="$2" -v scripts="$SCRIPTS" -f "$SCRIPTS/chunk-binary.sql" >"$WORK/chunk.$1"
-    sql staging -f "$WORK/chunk.$1"
+  elif [[ $2 == '\copy '* ]]; then
+    copy_in_session "$1" "$2"
   else
     sql source -v snapshot="$SNAPSHOT" -v pieces="$2" -f "$SCRIPTS/chunk.sql" | sql staging
   fi
+}
+
+# copy_in_session CHUNK COMMAND: in a session that this worker keeps, since to begin one for each chunk takes as long as some megabytes do. It ends at its first error.
+copy_in_session() {
+  local answer
+  if [[ -z ${SESSION:-} ]]; then
+    mkfifo "$WORK/session.$BASHPID"
+    exec {SESSION}> >(exec psql "service=staging" -X -A -t -q -v ON_ERROR_STOP=1 -v VERBOSITY=terse -v SHOW_CONTEXT=never >"$WORK/session.$BASHPID")
+    exec {ANSWERS}<"$WORK/session.$BASHPID"
+  fi
+  printf 'BEGIN;\n%s\nINSERT INTO naytife_migration_copy.copied VALUES (%s, :ROW_COUNT);\nCOMMIT;\n\\echo %s\n' "$2" "$1" "$1" >&"$SESSION"
+  read -r answer <&"$ANSWERS" && [[ $answer == "$1" ]]
 }
 
 # copy_large_objects: they come with their owners, rights and comments, which a schema dump leaves out. Not in one transaction: each takes a lock.

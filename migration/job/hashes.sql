@@ -4,11 +4,12 @@
 -- A hash partition is counted to its parent, in the parent's order of columns: hashes of an enum follow the values' OIDs, so its rows lie in other leaves
 -- after any restore. A materialized view is filled anew by the restore from tables that are compared; its rows on the source may be stale, so they are a
 -- kind of their own. Big tables come in pieces of 32 MB, by ranges of pages (from source 14 on, before which every piece would read the whole table).
--- Runs on either side as worker :worker of :workers; `\gexec` runs each line that it makes.
-SELECT format(CASE WHEN up_to <= :hash_limit THEN :'template' ELSE :'counting' END,
+-- Runs on either side and makes the list, a JSON string for each piece; listed.sql runs it. One list for all workers: autovacuum changes sizes, and a list
+-- that each makes for itself would then have one table twice and another not at all.
+SELECT to_json(format(CASE WHEN up_to <= :hash_limit THEN :'template' ELSE :'counting' END,
   CASE relkind WHEN 'm' THEN 'refreshed rows' ELSE 'table' END, coalesce(parent, relation)::regclass, CASE relkind WHEN 'r' THEN 'ONLY ' ELSE '' END || relation,
   CASE WHEN pieces > 1 THEN format('WHERE ctid >= ''(%s,0)'' AND ctid < ''(%s,0)''', piece * pages, CASE piece WHEN pieces - 1 THEN 4294967295 ELSE (piece + 1) * pages END) ELSE filter END,
-  bytes / pieces, '::' || parent)
+  bytes / pieces, '::' || parent))
 FROM (
   SELECT *, row_number() OVER (ORDER BY bytes / pieces DESC, relation, piece) AS place
     FROM (
@@ -22,5 +23,4 @@ FROM (
              AND (x.oid IS NOT NULL OR NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
         ) AS relations
     ) AS sized, generate_series(0, pieces - 1) AS piece, LATERAL (SELECT (relation_pages + pieces - 1) / pieces AS pages) AS divided
-) AS listed WHERE place % :workers = :worker ORDER BY place
-\gexec
+) AS listed ORDER BY place;

@@ -6,11 +6,12 @@ index() {
   begin index
   INDEX_BYTES=$(sql source -c "SELECT coalesce(sum(pg_relation_size(c.oid)), 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'i' AND c.oid >= 16384 AND n.nspname NOT LIKE 'pg\\_toast%'")
   if [[ $COPIED == partly ]]; then leave_out_what_is_there; fi
-  index_progress
   watched index_progress restore_after_rows
-  note "materialized views are filled"
   sql source -f "$SCRIPTS/refresh.sql" >"$WORK/refresh"
-  watched index_progress sql staging -f "$WORK/refresh"
+  if [[ -s $WORK/refresh ]]; then
+    note "materialized views are filled"
+    watched index_progress sql staging -f "$WORK/refresh"
+  fi
   # What only a superuser may own is restored as postgres.
   if [[ -s $WORK/list.after ]]; then pg_restore -d "service=staging" --exit-on-error --no-owner -L "$WORK/list.after" "$WORK/definitions"; fi
   own_publications
@@ -20,11 +21,10 @@ index() {
   watched index_progress share_out "$WORK/batches" analyze
   still_frozen
   # By a file: the list may be longer than a command's argument.
-  sql target_admin -v target="$TARGET_DATABASE" <<'SQL'
+  sql target_admin -v target="$TARGET_DATABASE" -v position="$SOURCE_POSITION" <<'SQL'
 \set value `cat "$WORK/warnings"`
-UPDATE naytife_migration.state SET warnings = nullif(:'value', '') WHERE target_database = :'target';
+UPDATE naytife_migration.state SET warnings = nullif(:'value', ''), restored_position = :'position' WHERE target_database = :'target';
 SQL
-  remember restored_position "$SOURCE_POSITION"
   forget_chunks
   finish "$(human "$(sql staging -c "SELECT pg_database_size(current_database())")")"
 }
@@ -32,10 +32,13 @@ SQL
 # restore_after_rows: list_definitions says why not all at once.
 restore_after_rows() {
   local restore=(pg_restore -d "service=staging" --exit-on-error)
-  "${restore[@]}" -j "$JOBS" --section=post-data -L "$WORK/list.rest" "$WORK/definitions" &&
-    "${restore[@]}" -L "$WORK/list.serial" "$WORK/definitions" &&
-    note "foreign keys are checked" &&
+  index_progress &
+  "${restore[@]}" -j "$JOBS" --section=post-data -L "$WORK/list.rest" "$WORK/definitions"
+  if [[ -s $WORK/list.serial ]]; then "${restore[@]}" -L "$WORK/list.serial" "$WORK/definitions"; fi
+  if [[ -s $WORK/list.keys ]]; then
+    note "foreign keys are checked"
     "${restore[@]}" -j "$JOBS" -L "$WORK/list.keys" "$WORK/definitions"
+  fi
 }
 
 # analyze NUMBER RELATIONS: a batch of tables.

@@ -324,7 +324,7 @@ undo_publish() {
 # stand_by_to_count: opens the session. One alone: the application has just got its database back, and may share the machine with the old one.
 stand_by_to_count() {
   mkfifo "$WORK/count"
-  sql source -v workers=1 -v worker=0 -v hash="$HASH" <"$WORK/count" >"$WORK/counted" &
+  LIST="$WORK/pieces.final" WORKER=0 WORKERS=1 sql source -v hash="$HASH" <"$WORK/count" >"$WORK/counted" &
   COUNTER=$!
   exec {COUNTER_INPUT}>"$WORK/count"
   echo "SET max_parallel_workers_per_gather = 0; SELECT 'there';" >&"$COUNTER_INPUT"
@@ -334,7 +334,7 @@ stand_by_to_count() {
 # count_source: has them read, and puts what was found into the report. Only for conditions: the data is where it should be, and nothing may fail the run.
 count_source() {
   # Told to end: other programs of this run may hold the other end open too.
-  { cat "$SCRIPTS/row-hash.sql" "$SCRIPTS/hashes.sql" && echo '\q'; } >&"$COUNTER_INPUT" || return 1
+  { echo "\\o $WORK/pieces.final" && cat "$SCRIPTS/row-hash.sql" "$SCRIPTS/hashes.sql" && echo '\o' && cat "$SCRIPTS/listed.sql" && echo '\q'; } >&"$COUNTER_INPUT" || return 1
   exec {COUNTER_INPUT}>&-
   note "the old database's rows are counted for the report; the new one is in use"
   while kill -0 "$COUNTER" 2>/dev/null; do

@@ -106,21 +106,23 @@ table_bytes() {
 # collect SERVICE KEPT SUPERUSERS: the facts of both sides into files: JOBS workers a side for the rows and, on the copy, for its files, and three for the rest.
 collect() {
   local side service worker children=() status=0 child
-  local -a reads snapshot
+  local -a snapshot
   for side in source target; do
     service=source
-    reads=(-f "$SCRIPTS/row-hash.sql" -f "$SCRIPTS/hashes.sql")
     snapshot=("${IN_SNAPSHOT[@]}")
     if [[ $side == target ]]; then
       service=$1
       snapshot=()
-      if [[ $AMCHECK == 1 ]]; then reads+=(-f "$SCRIPTS/amcheck.sql"); fi
     fi
-    for ((worker = 0; worker < JOBS; worker++)); do
-      if [[ $ROWS == changed ]]; then reads=(-f "$SCRIPTS/row-hash.sql" -f "$WORK/changed.$worker"); fi
-      sql "$service" "${snapshot[@]}" -v workers="$JOBS" -v worker="$worker" -v hash="$HASH" "${reads[@]}" >"$WORK/facts/$side.$worker" &
+    if [[ $ROWS == changed ]]; then
+      for ((worker = 0; worker < JOBS; worker++)); do
+        sql "$service" "${snapshot[@]}" -v hash="$HASH" -f "$SCRIPTS/row-hash.sql" -f "$WORK/changed.$worker" >"$WORK/facts/$side.$worker" &
+        children+=($!)
+      done
+    else
+      read_rows "$side" "$service" "${snapshot[@]}" &
       children+=($!)
-    done
+    fi
     sql "$service" "${snapshot[@]}" -v side="$side" -v kept="$2" -v superusers="$3" -v owner="$TARGET_OWNER" -v run="$RUN" -f "$SCRIPTS/facts.sql" >"$WORK/facts/$side.facts" &
     children+=($!)
     # A probe that its server refuses is missing, which the comparison finds if the other side has it.
@@ -129,6 +131,23 @@ collect() {
       children+=($!)
     fi
     schema "$service" >"$WORK/schema.$side" &
+    children+=($!)
+  done
+  for child in "${children[@]}"; do wait "$child" || status=$?; done
+  return "$status"
+}
+
+# read_rows SIDE SERVICE [SNAPSHOT OPTIONS]: the hashes of all rows and, on the copy, the check of its files: JOBS workers that share one list.
+read_rows() {
+  local side=$1 service=$2 worker children=() status=0 child
+  local -a snapshot=("${@:3}") lists=(-f "$SCRIPTS/row-hash.sql" -f "$SCRIPTS/hashes.sql") reads=(-f "$SCRIPTS/listed.sql")
+  if [[ $side == target && $AMCHECK == 1 ]]; then
+    lists+=(-f "$SCRIPTS/amcheck.sql")
+    reads=(-f "$SCRIPTS/amcheck-functions.sql" "${reads[@]}")
+  fi
+  sql "$service" "${snapshot[@]}" -v hash="$HASH" "${lists[@]}" >"$WORK/pieces.$side"
+  for ((worker = 0; worker < JOBS; worker++)); do
+    LIST="$WORK/pieces.$side" WORKER=$worker WORKERS=$JOBS sql "$service" "${snapshot[@]}" "${reads[@]}" >"$WORK/facts/$side.$worker" &
     children+=($!)
   done
   for child in "${children[@]}"; do wait "$child" || status=$?; done

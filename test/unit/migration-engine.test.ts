@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { humanBytes, humanSeconds, Narrator, parseEvent } from "../../migration/engine/events";
 import { configMap, job, labels, objectNames, secret } from "../../migration/engine/manifests";
@@ -319,6 +320,67 @@ describe("sizes that the Job works out", () => {
     [1, 64 * 2 ** 30, 16_000, "-c maintenance_work_mem=1048576kB -c max_parallel_maintenance_workers=4"],
   ])("%d jobs build indexes in %d bytes and %d thousandths of a core with: %s", (jobs, memory, cores, settings) => {
     expect(shell(jobs, `index_settings ${memory} ${cores}`)).toBe(settings);
+  });
+});
+
+describe("the order in which definitions are restored", () => {
+  const entries = {
+    wrapper: "10; 2328 16400 FOREIGN DATA WRAPPER - files postgres",
+    table: "11; 1259 16401 TABLE shop orders naytife",
+    index: "12; 1259 16402 INDEX shop orders_at naytife",
+    attach: "13; 0 0 INDEX ATTACH shop orders_2026_at naytife",
+    key: "14; 2606 16403 FK CONSTRAINT shop orders orders_customer naytife",
+    comment: "15; 0 0 COMMENT shop INDEX orders_at naytife",
+    trigger: "16; 3466 16404 EVENT TRIGGER - watch postgres",
+  };
+
+  /** What list_definitions makes of entries as `pg_restore -l` prints them. */
+  function lists(...given: readonly string[]): Record<string, string[]> {
+    const work = fs.mkdtempSync(path.join(os.tmpdir(), "definitions-"));
+    try {
+      const toc = path.join(work, "toc");
+      fs.writeFileSync(toc, `;\n; Archive created at …\n${given.join("\n")}\n`);
+      const copy = path.join(__dirname, "../../migration/job/copy.sh");
+      const stubs = `sql() { :; }; pg_restore() { cat "${toc}"; }`;
+      execFileSync("bash", [
+        "--norc",
+        "-c",
+        `set -euo pipefail; . "${copy}"; ${stubs}; WORK="${work}"; list_definitions`,
+      ]);
+      return Object.fromEntries(
+        ["before", "rest", "serial", "keys", "after"].map((list) => [
+          list,
+          fs
+            .readFileSync(path.join(work, `list.${list}`), "utf8")
+            .split("\n")
+            .filter(Boolean),
+        ]),
+      );
+    } finally {
+      fs.rmSync(work, { recursive: true });
+    }
+  }
+
+  test("foreign keys wait for the indexes of partitioned tables", () => {
+    const { wrapper, table, index, attach, key, comment, trigger } = entries;
+    expect(lists(wrapper, table, index, attach, key, comment, trigger)).toEqual({
+      before: [wrapper],
+      rest: [table, index],
+      serial: [attach],
+      keys: [key, comment],
+      after: [trigger],
+    });
+  });
+
+  test("and are checked beside the other indexes where no table is partitioned", () => {
+    const { table, index, key, comment } = entries;
+    expect(lists(table, index, key, comment)).toEqual({
+      before: [],
+      rest: [table, index, key, comment],
+      serial: [],
+      keys: [],
+      after: [],
+    });
   });
 });
 

@@ -41,8 +41,9 @@ compare() {
   # Everything that changes how a value is printed, as the migration pins it.
   local pinned="-c datestyle=ISO,MDY -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=1 -c bytea_output=hex -c xmloption=content -c lc_monetary=C -c lc_numeric=C -c lc_time=C -c search_path= -c row_security=off -c synchronize_seqscans=off"
   for side in source target; do
+    PGOPTIONS=$pinned psql "service=$side" -XAtq -v ON_ERROR_STOP=1 -v hash=builtin -f /bench/row-hash.sql -f /bench/hashes.sql >"$WORK/pieces.$side"
     for ((worker = 0; worker < JOBS; worker++)); do
-      PGOPTIONS=$pinned psql "service=$side" -XAtq -v ON_ERROR_STOP=1 -v workers="$JOBS" -v worker="$worker" -v hash=builtin -f /bench/row-hash.sql -f /bench/hashes.sql >"$WORK/facts.$side.$worker" &
+      PGOPTIONS=$pinned LIST="$WORK/pieces.$side" WORKER=$worker WORKERS=$JOBS psql "service=$side" -XAtq -v ON_ERROR_STOP=1 -f /bench/listed.sql >"$WORK/facts.$side.$worker" &
       readers+=($!)
     done
     PGOPTIONS=$pinned psql "service=$side" -XAtq -v ON_ERROR_STOP=1 -f /bench/objects.sql >"$WORK/facts.$side.objects"
