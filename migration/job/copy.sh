@@ -7,7 +7,7 @@ DEFINITIONS=(--schema-only --exclude-extension=pg_stat_statements --no-subscript
 
 copy() {
   begin copy
-  local exists left copied reader
+  local exists left copied definitions roles
   COPIED=
   exists=$(sql target_admin -v d="$STAGING" <<<"SELECT count(*) FROM pg_database WHERE datname = :'d';")
   if [[ $exists == 1 && $(crashed) == t && $(sql source -c "SELECT count(*) FROM pg_class WHERE relpersistence = 'u'") != 0 ]]; then
@@ -30,21 +30,23 @@ copy() {
 INSERT INTO naytife_migration.unbroken VALUES (:'target') ON CONFLICT DO NOTHING;
 UPDATE naytife_migration.state SET restored_position = NULL, staging = :'staging' WHERE target_database = :'target';
 SQL
-  # The source is asked for its definitions while the target makes room for them.
-  read_definitions &
-  reader=$!
   if [[ $exists == 1 && $(planned_position) == "$SOURCE_POSITION" ]]; then
     COPIED=partly
-    carry_roles
     # What that run left in the middle of a chunk; a chunk cannot be committed twice in any case.
     sql staging -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()" >/dev/null
     note "the source has not changed since an earlier run, so the copy goes on: $(sql staging -c "SELECT format('%s of %s chunks are done', count(*) FILTER (WHERE done), count(*)) FROM (SELECT bool_and(c.number IS NOT NULL) AS done FROM naytife_migration_copy.piece LEFT JOIN naytife_migration_copy.copied c USING (number) GROUP BY chunk) AS chunks")"
-    wait "$reader"
-  else
-    if [[ $exists == 1 ]]; then drop_staging; fi
-    carry_roles
-    create_staging
-    wait "$reader"
+  elif [[ $exists == 1 ]]; then
+    drop_staging
+  fi
+  # Beside each other: each is one short session after another.
+  read_definitions &
+  definitions=$!
+  carry_roles &
+  roles=$!
+  if [[ -z $COPIED ]]; then create_staging; fi
+  wait "$definitions"
+  wait "$roles"
+  if [[ -z $COPIED ]]; then
     # What only a superuser may own is restored as postgres: data wrappers before the rest.
     if [[ -s $WORK/list.before ]]; then pg_restore -d "service=staging" --exit-on-error --no-owner -L "$WORK/list.before" "$WORK/definitions"; fi
     pg_restore -d "service=staging" --exit-on-error --section=pre-data -L "$WORK/list.rest" "$WORK/definitions"
@@ -107,9 +109,12 @@ SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L L
   FROM pg_database WHERE datname = :'like';
 SQL
   # The operator makes this extension in every database by itself; made by us first, its attempt cannot collide with the restore.
-  if [[ $(sql target_admin -c "SELECT current_setting('shared_preload_libraries') ~ 'pg_stat_statements'") == t ]]; then
-    sql staging -c 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public' 2>/dev/null || sql staging -c 'SELECT FROM pg_extension' >/dev/null
-  fi
+  sql staging 2>/dev/null <<'SQL' || sql staging -c 'SELECT FROM pg_extension' >/dev/null
+SELECT current_setting('shared_preload_libraries') ~ 'pg_stat_statements' AS preloaded \gset
+\if :preloaded
+CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public;
+\endif
+SQL
 }
 
 # list_definitions: the definitions' entries, in lists by when they are restored; index.sh restores the last four.
