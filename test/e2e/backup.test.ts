@@ -76,6 +76,8 @@ const untilNamed = async (what: RegExp) => {
     }
     const named = what.test((await cause())?.what ?? "");
     return named && (await archiving()) === "False" ? true : undefined;
+  }).catch(async (error: unknown) => {
+    throw new Error(`${String(error)}; the sidecar's last words: ${await sidecarLog(40)}`);
   });
   process.stderr.write(`${what.source}: named after ${((Date.now() - began) / 1000).toFixed(1)} s\n`);
 };
