@@ -166,11 +166,11 @@ copy_chunk() {
 
 # copy_in_session CHUNK COMMAND: in a session that this worker keeps, since to begin one for each chunk takes as long as some megabytes do. It ends at its first error.
 copy_in_session() {
-  local answer
+  local answer answers="$WORK/answers.$BASHPID"
   if [[ -z ${SESSION:-} ]]; then
-    mkfifo "$WORK/session.$BASHPID"
-    exec {SESSION}> >(exec psql "service=staging" -X -A -t -q -v ON_ERROR_STOP=1 -v VERBOSITY=terse -v SHOW_CONTEXT=never >"$WORK/session.$BASHPID")
-    exec {ANSWERS}<"$WORK/session.$BASHPID"
+    mkfifo "$answers"
+    exec {SESSION}> >(sql staging >"$answers")
+    exec {ANSWERS}<"$answers"
   fi
   printf 'BEGIN;\n%s\nINSERT INTO naytife_migration_copy.copied VALUES (%s, :ROW_COUNT);\nCOMMIT;\n\\echo %s\n' "$2" "$1" "$1" >&"$SESSION"
   read -r answer <&"$ANSWERS" && [[ $answer == "$1" ]]
