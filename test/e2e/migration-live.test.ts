@@ -181,8 +181,8 @@ test("killed outright in the middle of the copy, then before the statistics: eac
   await killedWhere(
     "copy …",
     "INSERT INTO naytife_migration_copy.copied SELECT max(number), 0 FROM naytife_migration_copy.piece",
-    `SELECT count(*) > 2 AND count(*) = (SELECT count(*) FROM naytife_migration_copy.piece WHERE chunk <> (SELECT max(chunk) FROM naytife_migration_copy.piece))
-       FROM naytife_migration_copy.copied`,
+    `SELECT count(*) > 2 AND bool_or("binary") AND count(*) = (SELECT count(*) FROM naytife_migration_copy.piece WHERE chunk <> (SELECT max(chunk) FROM naytife_migration_copy.piece))
+       FROM naytife_migration_copy.copied JOIN naytife_migration_copy.piece USING (number)`,
   );
   const goesOn = /the copy goes on: (\d+) of (\d+) chunks are done/;
   const second = await killedWhere(
