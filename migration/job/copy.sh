@@ -53,7 +53,8 @@ SQL
     sql source -v position="$SOURCE_POSITION" -v chunk="$(chunk_bytes "$SOURCE_BYTES")" -f "$SCRIPTS/chunks.sql" | sql staging
   fi
   watched copy_progress copy_rows
-  IFS='|' read -r left copied <<<"$(sql staging -c "SELECT count(*) FILTER (WHERE c.number IS NULL), format('%s rows, ', coalesce(sum(rows) FILTER (WHERE number > 0), 0)) || pg_database_size(current_database()) FROM naytife_migration_copy.piece LEFT JOIN naytife_migration_copy.copied c USING (number)")"
+  copied=$(sql staging -c "SELECT count(*) FILTER (WHERE c.number IS NULL), format('%s rows, ', coalesce(sum(rows) FILTER (WHERE number > 0), 0)) || pg_database_size(current_database()) FROM naytife_migration_copy.piece LEFT JOIN naytife_migration_copy.copied c USING (number)")
+  IFS='|' read -r left copied <<<"$copied"
   [[ $left == 0 ]] || fail "$left pieces of tables were not copied" "Run \`pulumi up\` again."
   sql source -f "$SCRIPTS/sequences.sql" | sql staging >/dev/null
   still_frozen

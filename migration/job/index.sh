@@ -4,10 +4,8 @@
 index() {
   if [[ $COPIED == whole ]]; then return; fi
   begin index
-  INDEX_BYTES=$(sql source -c "SELECT coalesce(sum(pg_relation_size(c.oid)), 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'i' AND c.oid >= 16384 AND n.nspname NOT LIKE 'pg\\_toast%'")
   if [[ $COPIED == partly ]]; then leave_out_what_is_there; fi
   watched index_progress restore_after_rows
-  sql source -f "$SCRIPTS/refresh.sql" >"$WORK/refresh"
   if [[ -s $WORK/refresh ]]; then
     note "materialized views are filled"
     watched index_progress sql staging -f "$WORK/refresh"
@@ -33,12 +31,15 @@ SQL
 restore_after_rows() {
   local restore=(pg_restore -d "service=staging" --exit-on-error)
   index_progress &
+  sql source -f "$SCRIPTS/refresh.sql" >"$WORK/refresh" &
+  local refresh=$!
   "${restore[@]}" -j "$JOBS" --section=post-data -L "$WORK/list.rest" "$WORK/definitions"
   if [[ -s $WORK/list.serial ]]; then "${restore[@]}" -L "$WORK/list.serial" "$WORK/definitions"; fi
   if [[ -s $WORK/list.keys ]]; then
     note "foreign keys are checked"
     "${restore[@]}" -j "$JOBS" -L "$WORK/list.keys" "$WORK/definitions"
   fi
+  wait "$refresh"
 }
 
 # analyze NUMBER RELATIONS: a batch of tables.

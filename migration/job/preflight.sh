@@ -154,7 +154,9 @@ SQL
   if [[ $super != t ]] || ((SOURCE_MAJOR < 13)); then return 0; fi
   can_connect source "$where/$SOURCE_DATABASE" "Check the migrationSource… settings." || return 0
   SOURCE_OPEN=yes
-  SOURCE_BYTES=$(sql source -c "SELECT pg_database_size(current_database())")
+  local sizes
+  sizes=$(sql source -c "SELECT pg_database_size(current_database()), (SELECT coalesce(sum(pg_relation_size(c.oid)), 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'i' AND c.oid >= 16384 AND n.nspname NOT LIKE 'pg\\_toast%')")
+  IFS='|' read -r SOURCE_BYTES INDEX_BYTES <<<"$sizes"
 }
 
 # await_service: where the old name is to be an alias, the Service that leads to the source was made a moment ago, and this node may not have heard of it.
