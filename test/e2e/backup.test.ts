@@ -50,9 +50,14 @@ const waiting = () => sql("SELECT count(*) FROM pg_ls_archive_statusdir() WHERE 
 const metrics = (of: string, pod: string, port: number) =>
   kubectl(cluster, ["get", "--raw", `/api/v1/namespaces/${of}/pods/${pod}:${port}/proxy/metrics`]);
 
-/** Finishes a segment, and says which. */
+/**
+ * Finishes a segment, and says which. It holds more than compresses into a page: of a smaller one a store that is full takes the bytes and then fails at the
+ * checksum, and answers with an error that names nothing.
+ */
 const finishSegment = async () => {
-  const segment = await sql("INSERT INTO load DEFAULT VALUES; SELECT pg_walfile_name(pg_current_wal_lsn())");
+  const segment =
+    await sql(`INSERT INTO load (text) SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 4000);
+    SELECT pg_walfile_name(pg_current_wal_lsn())`);
   await sql("SELECT pg_switch_wal()");
   return segment;
 };
