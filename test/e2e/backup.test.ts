@@ -9,12 +9,13 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { causeOf } from "../../backup/causes";
 import { backupSpec } from "../../components/backups";
-import { openStack } from "../../local/engine/stack";
+import { openStack, type OpenStackOptions } from "../../local/engine/stack";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { localStackConfig } from "../../local/stack-config";
 import { clusterName } from "./cluster";
 import { endOutright, processesOf } from "./container-processes";
 import { kubectl, psqlInPod, until } from "./kubectl";
+import { updateApart } from "./update";
 
 const name = clusterName("backup");
 const namespace = "naytife";
@@ -92,26 +93,25 @@ const untilNamed = async (what: RegExp) => {
   process.stderr.write(`${what.source}: named after ${((Date.now() - began) / 1000).toFixed(1)} s\n`);
 };
 
-async function open(config: Record<string, string> = {}): Promise<Stack> {
-  return openStack({
-    stack: "local",
-    stateDirectory: scratch,
-    backend: pathToFileURL(join(scratch, "backend")).href,
-    config: {
-      ...(await localStackConfig(cluster)),
-      // There is no legacy database here.
-      migrationEnabled: "false",
-      // Slow enough to be met while one is made.
-      backupCompression: "gzip",
-      // drill.test.ts has them.
-      drill: "false",
-      backupRecoveryPoint: String(recoveryPoint),
-      // The pooler never leaves.
-      smartShutdownTimeout: "0",
-      ...config,
-    },
-  });
-}
+const options = async (config: Record<string, string> = {}): Promise<OpenStackOptions> => ({
+  stack: "local",
+  stateDirectory: scratch,
+  backend: pathToFileURL(join(scratch, "backend")).href,
+  config: {
+    ...(await localStackConfig(cluster)),
+    // There is no legacy database here.
+    migrationEnabled: "false",
+    // Slow enough to be met while one is made.
+    backupCompression: "gzip",
+    // drill.test.ts has them.
+    drill: "false",
+    backupRecoveryPoint: String(recoveryPoint),
+    // The pooler never leaves.
+    smartShutdownTimeout: "0",
+    ...config,
+  },
+});
+const open = async (config: Record<string, string> = {}): Promise<Stack> => openStack(await options(config));
 const quietly = {
   onOutput: (text: string) => log.push(text),
   onError: (text: string) => log.push(text),
@@ -305,7 +305,7 @@ describe("writes go on, and the Cluster says why nothing is archived,", () => {
       await inNamespace("rollout", "status", `deployment/${store}`, "--timeout=300s");
       const back = Date.now();
       const backlog = await waiting();
-      expect(backlog).toBeGreaterThan(3);
+      expect(backlog).toBeGreaterThan(0);
       const segment = await finishSegment(); // Wakes the archiver, which waits for a minute after three failures.
       await untilArchived(segment, 100);
       await until("the backlog is gone", 180, async () => ((await waiting()) === 0 ? true : undefined));
@@ -368,12 +368,13 @@ test(
   "nor later, by another name of its archive: the update is refused before anything changes",
   async () => {
     const before = await field("{.spec}", clusterResource);
-    const back = await open();
-    await expect(back.up(quietly)).rejects.toThrow(
+    const { code, output } = await updateApart({ ...(await options()), refresh: false });
+    expect(code).toBe(1);
+    expect(output).toMatch(
       /s3:\/\/naytife-postgres-backups\/local\/naytife-postgres holds an archive already \(\d+ base backups, \d+ WAL segments\), among which Cluster naytife-postgres would write its own/,
     );
+    expect(output).toContain("pulumi config set backupServerName naytife-postgres-2 --stack local");
     expect(await field("{.spec}", clusterResource)).toBe(before);
-    expect(log.slice(-20).join("")).toContain("pulumi config set backupServerName naytife-postgres-2 --stack local");
   },
   10 * minutes,
 );

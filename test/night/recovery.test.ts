@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { backupSpec, type BackupTarget } from "../../components/backups";
 import { names } from "../../components/names";
 import { openStack } from "../../local/engine/stack";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
@@ -16,6 +17,7 @@ import { tool } from "../../local/toolchain/toolchain";
 import { listingPod, type ObjectStore } from "../../recovery/bucket";
 import type { RecoveryReport } from "../../recovery/report";
 import { clusterName } from "../e2e/cluster";
+import { processesOf } from "../e2e/container-processes";
 import { kubectl, psqlInPod, until } from "../e2e/kubectl";
 import { type Outcome, runProgram } from "../e2e/migration-fixture";
 
@@ -184,29 +186,81 @@ afterAll(async () => {
 const size = (instances: number) =>
   k("patch", clusters, former, "--type=merge", "-p", JSON.stringify({ spec: { instances } }));
 
-/** Fails over to a second instance, which goes on alone. */
-async function failOver(): Promise<void> {
+const takeBackup = (named: string, target: BackupTarget) => {
+  const object = {
+    apiVersion: "postgresql.cnpg.io/v1",
+    kind: "Backup",
+    metadata: { name: named },
+    spec: backupSpec(former, target),
+  };
+  return kubectl(cluster, ["-n", namespace, "create", "-f", "-"], JSON.stringify(object));
+};
+
+/** Stops the processes of a base backup that an instance takes, once it is uploaded, for which it has processes of its own. Returns how they go on. */
+async function heldBackup(instance: string): Promise<() => void> {
+  const uid = await field("{.metadata.uid}", "pod", instance);
+  const deadline = Date.now() + 180_000;
+  for (;;) {
+    const taking = processesOf(uid).filter(({ command }) =>
+      command.some((word) => word.endsWith("/barman-cloud-backup")),
+    );
+    if (taking.length > 1) {
+      for (const { id } of taking) process.kill(id, "SIGSTOP");
+      return () => {
+        for (const { id } of taking) process.kill(id, "SIGCONT");
+      };
+    }
+    if (Date.now() > deadline) throw new Error(`no base backup is taken on ${instance}`);
+    await pause(0.02);
+  }
+}
+
+/** Fails over to the second instance while a base backup is taken on one of the two. Returns what became of that. */
+async function failOverDuring(named: string, target: BackupTarget): Promise<{ phase: string; error: string }> {
   await until("a replica that streams", 240, async () =>
     (await sql(former, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")) === "1"
       ? true
       : undefined,
   );
+  await k("wait", "--for=condition=Ready", "pod", "-l", `cnpg.io/cluster=${former},cnpg.io/podRole=instance`);
   const before = await primary(former);
+  const standby = await field(
+    "{.items[0].metadata.name}",
+    "pod",
+    "-l",
+    `cnpg.io/cluster=${former},cnpg.io/instanceRole=replica`,
+  );
+  const taking = target === "primary" ? before : standby;
+  await takeBackup(named, target);
+  const goOn = await heldBackup(taking);
   await k("delete", "pod", before, "--grace-period=0", "--force");
   await until("another primary", 240, async () =>
-    (await sql(former, "SELECT NOT pg_is_in_recovery()").catch(() => "f")) === "t" && (await primary(former)) !== before
+    (await sql(former, "SELECT NOT pg_is_in_recovery()").catch(() => "f")) === "t" &&
+    (await primary(former)) === standby
       ? true
       : undefined,
   );
-  await size(1);
+  // On the former primary it is gone with its pod.
+  if (taking === standby) goOn();
+  const path = "{.status.phase}|{.status.error}|{.status.instanceID.podName}";
+  const [phase = "", error = "", pod = ""] = await until(`Backup ${named}`, 300, async () => {
+    const status = (await field(path, "backup", named)).split("|");
+    return ["completed", "failed"].includes(status[0] ?? "") ? status : undefined;
+  });
+  process.stderr.write(
+    `a base backup of ${taking} while ${standby} becomes the primary: ${phase} on ${pod} ${error}\n`,
+  );
+  return { phase, error };
 }
+
+const condition = (type: string) => field(`{.status.conditions[?(@.type=="${type}")].status}`, clusters, former);
 
 let backup: string;
 /** A second before DROP TABLE, in the middle of the bulk load. */
 let before: string;
 const batch = 500;
 
-test("what happens: a base backup, a failover, a bulk load, and in the middle of it DROP TABLE", async () => {
+test("what happens: a base backup, two failovers during others, a bulk load, and in the middle of it DROP TABLE", async () => {
   const since = Date.now();
   await size(2);
   backup = await until("the first base backup", 180, async () => {
@@ -214,9 +268,13 @@ test("what happens: a base backup, a failover, a bulk load, and in the middle of
     return listed === "" ? undefined : listed;
   });
   await completed(backup);
-  await failOver();
-  tell("base backup, second instance, failover", since);
-  expect(await sql(former, "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")).toBe("00000002");
+  // The operator begins it again on the next primary, or gives it up where the instance is back before it has looked: never does it wait for what is dead.
+  await failOverDuring("of-the-primary", "primary");
+  // What a standby copies while it becomes the primary is no backup, and PostgreSQL says so when it ends.
+  expect(await failOverDuring("of-the-standby", "prefer-standby")).toMatchObject({ phase: "failed" });
+  await size(1);
+  tell("base backup, second instance, two failovers during base backups", since);
+  expect(await sql(former, "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")).toBe("00000003");
   await sql(
     former,
     `CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 1000);
@@ -237,7 +295,28 @@ test("what happens: a base backup, a failover, a bulk load, and in the middle of
   expect(await sql(former, "SELECT count(DISTINCT batch) FROM load")).toBe("60");
 });
 
-test("all of it is recovered to a second before DROP TABLE, over the failover, and from the base backup alone; what cannot be is refused at once", async () => {
+test("after the failovers the next base backup is whole, WAL goes on to be archived, and none of it is missing", async () => {
+  await takeBackup("afterwards", "primary");
+  await completed("afterwards");
+  await until("archiving", 180, async () =>
+    (await condition("ContinuousArchiving")) === "True" && (await condition("LastBackupSucceeded")) === "True"
+      ? true
+      : undefined,
+  );
+  const { code, output } = await recover("window", "--json");
+  expect(code).toBe(0);
+  const [archive] = JSON.parse(output) as {
+    windows: object[];
+    timeline: number;
+    baseBackups: { missing: unknown }[];
+  }[];
+  // One window over both failovers: from the first base backup on there is no gap.
+  expect(archive).toMatchObject({ timeline: 3, windows: [{}] });
+  expect(archive!.baseBackups.length).toBeGreaterThan(1);
+  expect(archive!.baseBackups.filter(({ missing }) => missing !== null)).toEqual([]);
+});
+
+test("all of it is recovered to a second before DROP TABLE, over a failover, and from the base backup alone; what cannot be is refused at once", async () => {
   const pods = await field(
     "{.items[*].metadata.uid}",
     "pod",
@@ -275,7 +354,7 @@ test("all of it is recovered to a second before DROP TABLE, over the failover, a
   expect(zone.errors).toContain(`has no time zone: it could be ${before}`);
 
   expect(report.cluster).toBe("naytife-postgres-r1");
-  expect(report.contents.timeline).toBe(3);
+  expect(report.contents.timeline).toBe(4);
   expect(report.contents.tables).toContainEqual({ table: "public.orders", rows: 1000 });
   // Of the load exactly what was committed by then: the same rows as the former one has of those batches, and each batch whole.
   const [batches = 0, rows] = (await sql(report.cluster, "SELECT max(batch), count(*) FROM load"))
