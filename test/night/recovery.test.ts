@@ -280,7 +280,7 @@ test("what happens: a base backup, two failovers during others, a bulk load, and
   await completed(backup);
   // The operator gives it up, or begins it again on the next primary where it sees first that the instance is gone: never does it wait for what is dead.
   await failOverDuring("of-the-primary", "primary");
-  // What a standby copies while it becomes the primary is no backup, and PostgreSQL says so when it ends.
+  // What a standby copies while it becomes the primary is no backup: the promotion ends barman's session.
   expect(await failOverDuring("of-the-standby", "prefer-standby")).toMatchObject({ phase: "failed" });
   await size(1);
   tell("base backup, second instance, two failovers during base backups", since);
