@@ -76,6 +76,15 @@ async function recovered(what: string, ...args: string[]): Promise<RecoveryRepor
   return report;
 }
 
+/** Everything that was committed until now. */
+async function archived(of: string): Promise<void> {
+  const segment = await sql(of, "SELECT pg_walfile_name(pg_current_wal_lsn())");
+  await sql(of, "SELECT pg_switch_wal()");
+  await until("everything is archived", 180, async () =>
+    (await sql(of, "SELECT last_archived_wal FROM pg_stat_archiver")) >= segment ? true : undefined,
+  );
+}
+
 const completed = (backup: string) =>
   until(`Backup ${backup}`, 240, async () => {
     const phase = await field("{.status.phase}", "backup", backup);
@@ -308,6 +317,9 @@ test("what happens: a base backup, two failovers during others, a bulk load, and
 test("after the failovers the next base backup is whole, WAL goes on to be archived, and none of it is missing", async () => {
   await takeBackup("afterwards", "primary");
   await completed("afterwards");
+  // A commit after it, which a window ends with.
+  await sql(former, "SELECT NULL FROM pg_logical_emit_message(true, 'test', 'afterwards')");
+  await archived(former);
   await until("archiving", 180, async () =>
     (await condition("ContinuousArchiving")) === "True" && (await condition("LastBackupSucceeded")) === "True"
       ? true
@@ -512,16 +524,12 @@ test("until the stack's configuration agrees no update begins, and then it takes
 
 test("the loss of the namespace with everything in it: the bucket is enough", async () => {
   await completed("naytife-postgres-r1-first");
-  const segment = await sql("naytife-postgres-r1", "SELECT pg_walfile_name(pg_current_wal_lsn())");
   const rows = "SELECT count(*), sum(id) FROM written";
   const [load, written] = await Promise.all([
     sql("naytife-postgres-r1", "SELECT count(*) FROM load"),
     sql("naytife-postgres-r1", rows),
   ]);
-  await sql("naytife-postgres-r1", "SELECT pg_switch_wal()");
-  await until("everything is archived", 180, async () =>
-    (await sql("naytife-postgres-r1", "SELECT last_archived_wal FROM pg_stat_archiver")) >= segment ? true : undefined,
-  );
+  await archived("naytife-postgres-r1");
   let since = Date.now();
   await kubectl(cluster, ["delete", "namespace", namespace, "--timeout=300s"]);
   tell("the namespace's end", since);
