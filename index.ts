@@ -27,8 +27,8 @@ import { migrationSettings, sourceWatchName } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
 import { SourceWatch } from "./migration/source-watch";
 import { monitoringSettings } from "./monitoring/configuration";
-import { refuseToTurnBack } from "./recovery/promotion-check";
 import { recoverySource } from "./recovery/settings";
+import { refuseHarmfulUpdate } from "./recovery/update-check";
 
 /** Those of the parts that the stack has. */
 function existing(...parts: (pulumi.Resource | undefined)[]): pulumi.Resource[] {
@@ -38,7 +38,7 @@ function existing(...parts: (pulumi.Resource | undefined)[]): pulumi.Resource[] 
 /** The whole program. Pulumi calls it with the stack's configuration in place; its result is the stack's outputs. */
 async function naytifePostgres(): Promise<pulumi.Inputs> {
   const config = loadConfig();
-  await refuseToTurnBack(config);
+  await refuseHarmfulUpdate(config);
   const { namespace: namespaceName, protect, retainOnDelete } = config;
   const operatorSource =
     config.operatorManifest === ""

@@ -36,18 +36,19 @@ const causes: readonly { readonly says: RegExp; readonly cause: (place: ArchiveP
     }),
   },
   {
-    says: /InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Forbidden|\(40[13]\)/,
-    cause: ({ endpointUrl, credentialsSecret }) => ({
-      what: `the store at ${endpointUrl} refuses the credentials of Secret ${credentialsSecret}`,
-      next: `Put the right ACCESS_KEY_ID and ACCESS_SECRET_KEY into Secret ${credentialsSecret}; they are read again within ten seconds. Then run \`pulumi up\` again.`,
+    // barman before 3.16 makes a bucket that is missing; where it may not, the store says what it thinks of that.
+    says: /NoSuchBucket|[Bb]ucket .*does not exist|\(404\)|when calling the CreateBucket operation/,
+    cause: ({ destinationPath, endpointUrl }) => ({
+      what: `there is no bucket for ${destinationPath} at ${endpointUrl}`,
+      next: "Make the bucket, or mend backupBucket. Then run `pulumi up` again. What it held is lost where it was there before: make a base backup then (docs/runbooks/PostgreSQLBackupNeverMade.md), from which on the database can be recovered again.",
       lasts: false,
     }),
   },
   {
-    says: /NoSuchBucket|[Bb]ucket .*does not exist|\(404\)/,
-    cause: ({ destinationPath, endpointUrl }) => ({
-      what: `there is no bucket for ${destinationPath} at ${endpointUrl}`,
-      next: "Make the bucket, or mend backupBucket. Then run `pulumi up` again.",
+    says: /InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Forbidden|\(40[13]\)/,
+    cause: ({ endpointUrl, credentialsSecret }) => ({
+      what: `the store at ${endpointUrl} refuses the credentials of Secret ${credentialsSecret}`,
+      next: `Put the right ACCESS_KEY_ID and ACCESS_SECRET_KEY into Secret ${credentialsSecret}; they are read again within ten seconds. Then run \`pulumi up\` again.`,
       lasts: false,
     }),
   },

@@ -45,6 +45,14 @@ export interface DrillReport {
     readonly countedOnly: readonly string[];
     /** Tables that no backup holds. */
     readonly unlogged: readonly string[];
+    /** Not there where the stack's last `pulumi up` was of a checkout whose drill did not know them. */
+    readonly sequences?: number;
+    readonly largeObjects?: {
+      readonly objects: number;
+      readonly bytes: number;
+      /** Too big for the limit. */
+      readonly countedOnly: boolean;
+    };
   } | null;
   readonly amcheck?: { readonly tables: number; readonly indexes: number; readonly damaged: number };
   readonly phases?: readonly { readonly phase: string; readonly seconds: number; readonly detail: string }[];
@@ -75,8 +83,7 @@ export function describe(report: DrillReport): string {
     ),
     backup && `base backup     ${backup.name} (${backup.id}) of ${backup.stopped}`,
     target && `restored to     WAL position ${target.position}, recorded ${target.recorded}`,
-    compared &&
-      `compared        ${compared.tables} tables, ${compared.rows} rows${sublist("only counted", compared.countedOnly)}${sublist("unlogged, so in no backup", compared.unlogged)}`,
+    compared && `compared        ${contents(compared)}`,
     amcheck &&
       amcheck.tables + amcheck.indexes > 0 &&
       `files           ${amcheck.tables} tables and ${amcheck.indexes} indexes checked, ${amcheck.damaged} damaged`,
@@ -90,6 +97,17 @@ function promise(what: string, of: Promised | undefined, meaning: string): strin
   if (of?.seconds == null) return "";
   const held = of.held === true ? "" : ", WHICH WAS NOT HELD";
   return `${what.padEnd(16)}${of.seconds} s (${meaning}); promised ${humanSeconds(of.promised)}${held}`;
+}
+
+function contents(compared: NonNullable<DrillReport["compared"]>): string {
+  const { tables, rows, countedOnly, unlogged, sequences, largeObjects } = compared;
+  return [
+    `${tables} tables, ${rows} rows`,
+    sequences === undefined ? "" : `, ${sequences} sequences`,
+    largeObjects === undefined ? "" : `, ${largeObjects.objects} large objects (${humanBytes(largeObjects.bytes)})`,
+    sublist("only counted", largeObjects?.countedOnly === true ? [...countedOnly, "large objects"] : countedOnly),
+    sublist("unlogged, so in no backup", unlogged),
+  ].join("");
 }
 
 function sublist(what: string, names: readonly string[]): string {

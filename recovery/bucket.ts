@@ -54,7 +54,7 @@ export class StoreUnavailable extends Error {}
 export async function listBucket(
   kubernetes: Kubernetes,
   namespace: string,
-  store: ObjectStore,
+  store: Pick<ObjectStore, "spec">,
   { image, seconds }: ListingPod,
 ): Promise<Listing> {
   const script = await readFile(join(__dirname, "list-bucket.py"), "utf8");
@@ -86,7 +86,12 @@ export async function listBucket(
 }
 
 /** The pod that lists a bucket. */
-export function listingPod(name: string, { spec }: ObjectStore, { image, seconds }: ListingPod, script: string): V1Pod {
+export function listingPod(
+  name: string,
+  { spec }: Pick<ObjectStore, "spec">,
+  { image, seconds }: ListingPod,
+  script: string,
+): V1Pod {
   const { destinationPath, endpointURL = "", endpointCA, s3Credentials = {} } = spec.configuration;
   const { accessKeyId, secretAccessKey, sessionToken, region } = s3Credentials;
   const secret = (variable: string, reference: SecretKey | undefined): V1EnvVar[] =>

@@ -106,15 +106,18 @@ export class Objects {
     await patiently(() => this.kubernetes.custom.patchNamespacedCustomObject({ ...this.path(plural), name, body }));
   }
 
-  /** Deletes it, and returns when it was asked to. What hangs on it goes with it. */
-  async delete(plural: Plural, name: string): Promise<void> {
+  /**
+   * Deletes it, and returns when it was asked to. What hangs on it goes with it: before it (foreground), or after it, where its operator would make anew what is
+   * missing as long as it is there.
+   */
+  async delete(
+    plural: Plural,
+    name: string,
+    propagationPolicy: "Foreground" | "Background" = "Foreground",
+  ): Promise<void> {
     await found(
       patiently(() =>
-        this.kubernetes.custom.deleteNamespacedCustomObject({
-          ...this.path(plural),
-          name,
-          propagationPolicy: "Foreground",
-        }),
+        this.kubernetes.custom.deleteNamespacedCustomObject({ ...this.path(plural), name, propagationPolicy }),
       ),
     );
   }

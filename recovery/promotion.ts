@@ -1,7 +1,6 @@
 import { pluginName } from "../components/barman-plugin";
 import type { Values } from "../config";
 import { project } from "../local/stack-files";
-import type { Settings } from "../migration/engine/settings";
 import { annotations } from "./manifest";
 import type { Cluster, Objects } from "./objects";
 
@@ -13,17 +12,6 @@ export type NamedCluster = Pick<
   Values,
   "clusterName" | "backupServerName" | "recoverFrom" | "recoverAt" | "protect" | "retainOnDelete"
 >;
-
-/** What `pulumi up` asks before it registers anything. */
-export interface Asked {
-  readonly stack: string;
-  /** Where Kubernetes is. */
-  readonly settings: Settings;
-  readonly values: NamedCluster;
-}
-
-/** The environment variable that carries {@link Asked} as JSON. */
-export const askedVariable = "NAYTIFE_PROMOTION";
 
 /** Of all Clusters the one that was promoted last; undefined where none was. */
 export function promoted(clusters: readonly Cluster[]): { cluster: Cluster; since: string } | undefined {

@@ -53,6 +53,7 @@ plant_canary() {
 record() {
   local keeper exact
   rm -f "$WORK/recorded" "$WORK/instant"
+  sql source -v kind="sequence before" -f "$SCRIPTS/sequences.sql" >"$WORK/sequences.lines"
   sql source -v answer="$WORK/instant" -v done="$WORK/recorded" -f "$SCRIPTS/instant.sql" &
   keeper=$!
   until [[ -s $WORK/instant ]]; do
@@ -62,19 +63,21 @@ record() {
   # psql has made the file, and may be writing.
   sleep 0.2
   IFS=$'\t' read -r SNAPSHOT TARGET_POSITION QUIET UNDER_WAY <"$WORK/instant"
+  sql source -v kind="sequence after" -f "$SCRIPTS/sequences.sql" >>"$WORK/sequences.lines"
   # Recovery ends before the first record at or after its target, which has to be there.
   LAST_SEGMENT=$(sql primary -v drill="$DRILL" <<<"INSERT INTO afterwards VALUES (:'drill'); SELECT pg_walfile_name(pg_current_wal_insert_lsn());")
-  TO_READ=$(sql source -c "SELECT coalesce(sum(pg_table_size(oid)), 0) FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'm')")
+  TO_READ=$(sql source -f "$SCRIPTS/to-read.sql")
   watched reading read_tables source
+  watched reading read_large_objects source
   touch "$WORK/recorded"
   wait "$keeper" || fail "the snapshot was lost while $DATABASE was read" "The primary ended the session: did it restart or fail over? Run \`npm run drill\` again."
   sql source -f "$SCRIPTS/unlogged.sql" >>"$WORK/source.lines"
-  sql primary -v drill="$DRILL" -v side=primary -f "$SCRIPTS/gather.sql" <"$WORK/source.lines"
+  cat "$WORK/source.lines" "$WORK/sequences.lines" | sql primary -v drill="$DRILL" -v side=primary -f "$SCRIPTS/gather.sql"
   exact="at an instant without writes"
   [[ $UNDER_WAY == - ]] || exact="while transactions were under way"
   [[ $QUIET == t ]] || exact="while the WAL was written without a pause"
   remember measured target "$(printf '{"position":"%s","recorded":%s}' "$TARGET_POSITION" "$(json_string "$exact")")"
-  RECORDED_TOLD=$(sql primary -v drill="$DRILL" <<<"SELECT format('%s tables, %s rows', count(*), coalesce(sum((value ->> 'rows')::bigint), 0)) FROM fact AS f WHERE drill = :'drill' AND side = 'primary' AND NOT EXISTS (SELECT FROM fact AS u WHERE u.drill = f.drill AND u.kind = 'unlogged' AND u.name = f.name);")
+  RECORDED_TOLD=$(sql primary -v drill="$DRILL" -v side=primary -f "$SCRIPTS/told.sql")
   RECORDED_TOLD+=" at WAL position $TARGET_POSITION, $exact"
 }
 
@@ -85,6 +88,14 @@ read_tables() {
   sql "$1" "${snapshot[@]}" -v hash=builtin -v hash_limit="$HASH_LIMIT" -f "$SCRIPTS/row-hash.sql" -f "$SCRIPTS/hashes.sql" >"$WORK/$1.pieces"
   LIST="$WORK/$1.pieces" WORKER=0 WORKERS=1 sql "$1" "${snapshot[@]}" -f "$SCRIPTS/listed.sql" >"$WORK/$1.lines"
 }
+
+# read_large_objects SERVICE: the same of large objects, after them.
+read_large_objects() {
+  local snapshot=()
+  if [[ $1 == source ]]; then snapshot=(-v snapshot="$SNAPSHOT"); fi
+  sql "$1" "${snapshot[@]}" -v hash_limit="$HASH_LIMIT" -f "$SCRIPTS/large-objects.sql" >>"$WORK/$1.lines"
+}
+
 reading() {
   local bytes
   bytes=$(cat "$WORK"/source.lines "$WORK"/copy.lines 2>/dev/null | sed -n 's/^{"bytes" : \([0-9]*\),.*/\1/p' | awk '{ sum += $1 } END { printf "%d", sum }')

@@ -26,7 +26,10 @@ SELECT jsonb_build_object(
     'compared', CASE WHEN EXISTS (SELECT FROM fact WHERE drill = :'drill' AND side = 'restored') THEN (SELECT jsonb_build_object(
         'tables', count(*) FILTER (WHERE NOT unlogged), 'rows', coalesce(sum((value ->> 'rows')::bigint) FILTER (WHERE NOT unlogged), 0),
         'countedOnly', coalesce(jsonb_agg(name ORDER BY name) FILTER (WHERE NOT unlogged AND value ->> 'hash' IS NULL), '[]'),
-        'unlogged', coalesce(jsonb_agg(name ORDER BY name) FILTER (WHERE unlogged), '[]')) FROM tables) END,
+        'unlogged', coalesce(jsonb_agg(name ORDER BY name) FILTER (WHERE unlogged), '[]')) FROM tables) || (SELECT jsonb_build_object(
+        'sequences', count(*) FILTER (WHERE kind = 'sequence'),
+        'largeObjects', (jsonb_agg(value) FILTER (WHERE kind = 'large objects') -> 0) - 'hash' || jsonb_build_object('countedOnly', coalesce(bool_or(value ->> 'hash' IS NULL) FILTER (WHERE kind = 'large objects'), false)))
+                                                                                              FROM fact WHERE drill = :'drill' AND side = 'restored') END,
     'amcheck', (SELECT jsonb_build_object('tables', count(*) FILTER (WHERE kind = 'amcheck of a table'), 'indexes', count(*) FILTER (WHERE kind = 'amcheck of an index'), 'damaged', count(*) FILTER (WHERE value <> 'null'))
                   FROM fact WHERE drill = :'drill' AND kind LIKE 'amcheck %'),
     'phases', (SELECT coalesce(jsonb_agg(value ORDER BY name), '[]') FROM fact WHERE drill = :'drill' AND side = 'drill' AND kind = 'phase'),

@@ -132,7 +132,8 @@ async function turnPooler(objects: Objects, pooler: Pooler, cluster: string, sec
     metadata: { name, namespace, labels, annotations: said },
     spec: { ...pooler.spec, cluster: { name: cluster } },
   };
-  await objects.delete("poolers", name);
+  // The operator makes the Deployment of a Pooler anew even while that is being deleted (internal/controller/pooler_controller.go), which would then never be gone.
+  await objects.delete("poolers", name, "Background");
   const deadline = Date.now() + seconds * 1000;
   const later = (what: string) =>
     new RecoveryFailure(
@@ -141,7 +142,8 @@ async function turnPooler(objects: Objects, pooler: Pooler, cluster: string, sec
       "Run the same command again: it goes on.",
     );
   const labelSelector = `cnpg.io/poolerName=${name}`;
-  while ((await objects.pooler(name)) !== undefined) {
+  // What is left of the former one would be taken over, and then taken away by Kubernetes' collector of garbage.
+  while (await poolerIsThere(objects, name)) {
     if (Date.now() > deadline) throw later(`Pooler ${name} was asked to go and is not gone`);
     // PgBouncer would wait for its clients to leave, as long as Kubernetes lets it; nothing that they could still do is wanted.
     await patiently(() =>
@@ -157,6 +159,18 @@ async function turnPooler(objects: Objects, pooler: Pooler, cluster: string, sec
     if (Date.now() > deadline) throw later(`Pooler ${name} does not serve`);
     await sleep(500);
   }
+}
+
+/** Whether anything is left of a Pooler, or of what serves in its name. */
+async function poolerIsThere(objects: Objects, name: string): Promise<boolean> {
+  const { kubernetes, namespace } = objects;
+  const [pooler, deployment, service, pods] = await Promise.all([
+    objects.pooler(name),
+    found(patiently(() => kubernetes.apps.readNamespacedDeployment({ name, namespace }))),
+    found(patiently(() => kubernetes.core.readNamespacedService({ name, namespace }))),
+    patiently(() => kubernetes.core.listNamespacedPod({ namespace, labelSelector: `cnpg.io/poolerName=${name}` })),
+  ]);
+  return pooler !== undefined || deployment !== undefined || service !== undefined || pods.items.length > 0;
 }
 
 /** Until it has a base backup of its own, what the new database takes from now on cannot be recovered. */

@@ -86,7 +86,7 @@ beforeAll(async () => {
     config: { ...(await localStackConfig(cluster)), migrationEnabled: "false", ...recoveryPoint },
   });
   await stack.up({ onOutput: (text) => log.push(text), onError: (text) => log.push(text), color: "never" });
-  // Kinds of tables that are not all alike to a backup or to a reader.
+  // Kinds of what is not all alike to a backup or to a reader.
   await sql(`
     CREATE TABLE naytife_schema.orders (id bigserial PRIMARY KEY, placed timestamptz DEFAULT now(), note text);
     INSERT INTO naytife_schema.orders (note) SELECT repeat(md5(i::text), 20) FROM generate_series(1, 5000) AS i;
@@ -97,7 +97,13 @@ beforeAll(async () => {
     CREATE TABLE naytife_schema.stock AS SELECT generate_series(1, 100) AS id;
     CREATE INDEX stock_id ON naytife_schema.stock (id);
     CREATE UNLOGGED TABLE naytife_schema.carts AS SELECT 1 AS id;
-    CREATE MATERIALIZED VIEW naytife_schema.summary AS SELECT count(*) FROM naytife_schema.orders;`);
+    CREATE MATERIALIZED VIEW naytife_schema.summary AS SELECT count(*) FROM naytife_schema.orders;
+    CREATE SEQUENCE naytife_schema.tickets;
+    CREATE SEQUENCE naytife_schema.downwards INCREMENT -5;
+    SELECT nextval('naytife_schema.downwards') FROM generate_series(1, 7);
+    CREATE SEQUENCE naytife_schema.unused START 1000;
+    CREATE UNLOGGED SEQUENCE naytife_schema.of_carts;
+    SELECT lo_from_bytea(4711, convert_to(repeat('invoice', 10000), 'UTF8')), lo_from_bytea(4712, '');`);
   await until("the first base backup", 180, async () =>
     (await inNamespace("get", "backups.postgresql.cnpg.io", "-o", "jsonpath={.items[*].status.phase}")).includes(
       "completed",
@@ -120,8 +126,10 @@ test("good backups pass, while the database is written", async () => {
   const target = ["--kubeconfig", cluster.kubeconfig, "--context", cluster.context, "-n", namespace];
   const psql = ["exec", "-i", "naytife-postgres-1", "--", "psql", "-Xq", "-U", "postgres", "-d", "naytifedb"];
   const writer = spawn(kubectlProgram, [...target, ...psql], { stdio: ["pipe", "ignore", "inherit"] });
+  // More tickets at a time than a sequence's WAL is ahead of it: where it is read makes a difference.
   writer.stdin.write(
-    "SET application_name = 'writer';\nINSERT INTO naytife_schema.orders (note) VALUES ('new') \\watch 0.05\n",
+    `SET application_name = 'writer';
+     INSERT INTO naytife_schema.orders (note) SELECT count(nextval('naytife_schema.tickets')) FROM generate_series(1, 100) \\watch 0.05\n`,
   );
   let outcome;
   try {
@@ -137,7 +145,13 @@ test("good backups pass, while the database is written", async () => {
     reason: null,
     recoveryTime: { promised: 900, held: true },
     recoveryPoint: { promised: 300, held: true, archiveTimeout: 10 },
-    compared: { tables: 4, countedOnly: [], unlogged: ["naytife_schema.carts"] },
+    compared: {
+      tables: 4,
+      countedOnly: [],
+      unlogged: ["naytife_schema.carts"],
+      sequences: 4,
+      largeObjects: { objects: 2, bytes: 70000, countedOnly: false },
+    },
     amcheck: { damaged: 0 },
   });
   passed = Date.parse(report!.finished) / 1000;
@@ -185,7 +199,11 @@ test("a copy that is not what was recorded fails, with all that differs in it", 
        DROP TABLE naytife_schema.guarded;
        UPDATE pg_index SET indisready = false WHERE indexrelid = 'naytife_schema.stock_id'::regclass;
        INSERT INTO naytife_schema.stock VALUES (101);
-       UPDATE pg_index SET indisready = true WHERE indexrelid = 'naytife_schema.stock_id'::regclass;`,
+       UPDATE pg_index SET indisready = true WHERE indexrelid = 'naytife_schema.stock_id'::regclass;
+       SELECT setval('naytife_schema.tickets', 1), setval('naytife_schema.downwards', -1000);
+       DROP SEQUENCE naytife_schema.unused;
+       CREATE SEQUENCE naytife_schema.added;
+       SELECT lo_put(4711, 69999, 'E');`,
     );
     await patch({ op: "remove", path: rule });
   });
@@ -197,6 +215,14 @@ test("a copy that is not what was recorded fails, with all that differs in it", 
   expect(report?.reason).toMatch(/table naytife_schema\.orders: other contents in its \d+ rows/);
   expect(report?.reason).toContain("table naytife_schema.guarded: missing");
   expect(report?.reason).toContain("table naytife_schema.stock: 101 rows, 100 were recorded");
+  expect(report?.reason).toMatch(
+    /sequence naytife_schema\.tickets: at 1, and would give out again what it gave out up to \d{3,}/,
+  );
+  expect(report?.reason).toMatch(/sequence naytife_schema\.downwards: at -1000, and cannot have been beyond -19\d/);
+  expect(report?.reason).toContain("sequence naytife_schema.unused: missing");
+  expect(report?.reason).toContain("sequence naytife_schema.added: was not there");
+  expect(report?.reason).not.toContain("orders_id_seq");
+  expect(report?.reason).toContain("large objects: other contents in their 70000 bytes");
   expect(report?.reason).toMatch(/amcheck of an index naytife_schema\.stock_id: heap tuple .* lacks matching index/);
   expect(report?.amcheck?.damaged).toBe(1);
   await gone();

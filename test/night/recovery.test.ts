@@ -3,12 +3,13 @@
  * a failover, a bulk load, and in the middle of it DROP TABLE. Then it is recovered from, as docs/recovery.md says. Each test goes on where the one before it ended.
  */
 import type { Stack } from "@pulumi/pulumi/automation";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { backupSpec, type BackupTarget } from "../../components/backups";
 import { names } from "../../components/names";
-import { openStack } from "../../local/engine/stack";
+import { openStack, type OpenStackOptions } from "../../local/engine/stack";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
 import { run } from "../../local/run";
 import { localStackConfig } from "../../local/stack-config";
@@ -16,8 +17,10 @@ import { tool } from "../../local/toolchain/toolchain";
 import { listingPod, type ObjectStore } from "../../recovery/bucket";
 import type { RecoveryReport } from "../../recovery/report";
 import { clusterName } from "../e2e/cluster";
+import { processesOf } from "../e2e/container-processes";
 import { kubectl, psqlInPod, until } from "../e2e/kubectl";
 import { type Outcome, runProgram } from "../e2e/migration-fixture";
+import { updateApart } from "../e2e/update";
 
 const name = clusterName("recovery");
 const namespace = "naytife";
@@ -71,6 +74,15 @@ async function recovered(what: string, ...args: string[]): Promise<RecoveryRepor
   expect(output + errors).not.toContain(await secretField(names.credentialsSecret, "password"));
   process.stderr.write(`${what}: ${JSON.stringify(report.seconds)}, ${report.segments} segments\n`);
   return report;
+}
+
+/** Everything that was committed until now. */
+async function archived(of: string): Promise<void> {
+  const segment = await sql(of, "SELECT pg_walfile_name(pg_current_wal_lsn())");
+  await sql(of, "SELECT pg_switch_wal()");
+  await until("everything is archived", 180, async () =>
+    (await sql(of, "SELECT last_archived_wal FROM pg_stat_archiver")) >= segment ? true : undefined,
+  );
 }
 
 const completed = (backup: string) =>
@@ -146,6 +158,12 @@ async function bringUpStore(): Promise<void> {
   await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", kind: "List", items }));
 }
 
+const options = async (): Promise<OpenStackOptions> => ({
+  stack: "local",
+  stateDirectory: scratch,
+  backend: pathToFileURL(join(scratch, "backend")).href,
+  config: { ...(await localStackConfig(cluster)), ...settings },
+});
 const bringUp = (refresh: boolean) =>
   stack.up({ onOutput: () => undefined, onError: () => undefined, color: "never", refresh });
 
@@ -166,12 +184,7 @@ beforeAll(async () => {
   tell("the cluster", since);
   await bringUpStore();
   since = Date.now();
-  stack = await openStack({
-    stack: "local",
-    stateDirectory: scratch,
-    backend: pathToFileURL(join(scratch, "backend")).href,
-    config: { ...(await localStackConfig(cluster)), ...settings },
-  });
+  stack = await openStack(await options());
   await bringUp(false);
   tell("pulumi up", since);
 }, 15 * minutes);
@@ -184,29 +197,89 @@ afterAll(async () => {
 const size = (instances: number) =>
   k("patch", clusters, former, "--type=merge", "-p", JSON.stringify({ spec: { instances } }));
 
-/** Fails over to a second instance, which goes on alone. */
-async function failOver(): Promise<void> {
-  await until("a replica that streams", 240, async () =>
-    (await sql(former, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")) === "1"
-      ? true
-      : undefined,
+const takeBackup = (named: string, target: BackupTarget) => {
+  const object = {
+    apiVersion: "postgresql.cnpg.io/v1",
+    kind: "Backup",
+    metadata: { name: named },
+    spec: backupSpec(former, target),
+  };
+  return kubectl(cluster, ["-n", namespace, "create", "-f", "-"], JSON.stringify(object));
+};
+
+/** Whether a process has a file open in which barman gathers what it uploads, as from the backup's beginning in PostgreSQL on. */
+function gathers(id: number): boolean {
+  try {
+    const open = `/proc/${id}/fd`;
+    return readdirSync(open).some((one) => readlinkSync(join(open, one)).includes("/barman-upload-"));
+  } catch {
+    return false; // It has ended meanwhile, or closed the file.
+  }
+}
+
+/** Stops a base backup of an instance as soon as it copies files. Returns how it goes on. */
+async function heldBackup(instance: string): Promise<() => void> {
+  const uid = await field("{.metadata.uid}", "pod", instance);
+  const deadline = Date.now() + 180_000;
+  for (;;) {
+    const taking = processesOf(uid).filter(({ command }) =>
+      command.some((word) => word.endsWith("/barman-cloud-backup")),
+    );
+    if (taking.some(({ id }) => gathers(id))) {
+      for (const { id } of taking) process.kill(id, "SIGSTOP");
+      return () => {
+        for (const { id } of taking) process.kill(id, "SIGCONT");
+      };
+    }
+    if (Date.now() > deadline) throw new Error(`no base backup is taken on ${instance}`);
+    await pause(0.005);
+  }
+}
+
+/** Fails over to the second instance while a base backup is taken on one of the two. Returns what became of that. */
+async function failOverDuring(named: string, target: BackupTarget): Promise<{ phase: string; error: string }> {
+  // By the operator's count: the stream of a copy that is being made looks like a replica's.
+  await until("two instances", 240, async () =>
+    (await field("{.status.readyInstances}", clusters, former)) === "2" ? true : undefined,
   );
   const before = await primary(former);
+  const standby = await field(
+    "{.items[0].metadata.name}",
+    "pod",
+    "-l",
+    `cnpg.io/cluster=${former},cnpg.io/instanceRole=replica`,
+  );
+  const taking = target === "primary" ? before : standby;
+  await takeBackup(named, target);
+  const goOn = await heldBackup(taking);
   await k("delete", "pod", before, "--grace-period=0", "--force");
   await until("another primary", 240, async () =>
-    (await sql(former, "SELECT NOT pg_is_in_recovery()").catch(() => "f")) === "t" && (await primary(former)) !== before
+    (await sql(former, "SELECT NOT pg_is_in_recovery()").catch(() => "f")) === "t" &&
+    (await primary(former)) === standby
       ? true
       : undefined,
   );
-  await size(1);
+  // On the former primary it is gone with its pod.
+  if (taking === standby) goOn();
+  const path = "{.status.phase}|{.status.error}|{.status.instanceID.podName}";
+  const [phase = "", error = "", pod = ""] = await until(`Backup ${named}`, 300, async () => {
+    const status = (await field(path, "backup", named)).split("|");
+    return ["completed", "failed"].includes(status[0] ?? "") ? status : undefined;
+  });
+  process.stderr.write(
+    `a base backup of ${taking} while ${standby} becomes the primary: ${phase} on ${pod} ${error}\n`,
+  );
+  return { phase, error };
 }
+
+const condition = (type: string) => field(`{.status.conditions[?(@.type=="${type}")].status}`, clusters, former);
 
 let backup: string;
 /** A second before DROP TABLE, in the middle of the bulk load. */
 let before: string;
 const batch = 500;
 
-test("what happens: a base backup, a failover, a bulk load, and in the middle of it DROP TABLE", async () => {
+test("what happens: a base backup, two failovers during others, a bulk load, and in the middle of it DROP TABLE", async () => {
   const since = Date.now();
   await size(2);
   backup = await until("the first base backup", 180, async () => {
@@ -214,9 +287,13 @@ test("what happens: a base backup, a failover, a bulk load, and in the middle of
     return listed === "" ? undefined : listed;
   });
   await completed(backup);
-  await failOver();
-  tell("base backup, second instance, failover", since);
-  expect(await sql(former, "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")).toBe("00000002");
+  // The operator gives it up, or begins it again on the next primary where it sees first that the instance is gone: never does it wait for what is dead.
+  await failOverDuring("of-the-primary", "primary");
+  // What a standby copies while it becomes the primary is no backup: the promotion ends barman's session.
+  expect(await failOverDuring("of-the-standby", "prefer-standby")).toMatchObject({ phase: "failed" });
+  await size(1);
+  tell("base backup, second instance, two failovers during base backups", since);
+  expect(await sql(former, "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)")).toBe("00000003");
   await sql(
     former,
     `CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 1000);
@@ -237,7 +314,31 @@ test("what happens: a base backup, a failover, a bulk load, and in the middle of
   expect(await sql(former, "SELECT count(DISTINCT batch) FROM load")).toBe("60");
 });
 
-test("all of it is recovered to a second before DROP TABLE, over the failover, and from the base backup alone; what cannot be is refused at once", async () => {
+test("after the failovers the next base backup is whole, WAL goes on to be archived, and none of it is missing", async () => {
+  await takeBackup("afterwards", "primary");
+  await completed("afterwards");
+  // A commit after it, which a window ends with.
+  await sql(former, "SELECT NULL FROM pg_logical_emit_message(true, 'test', 'afterwards')");
+  await archived(former);
+  await until("archiving", 180, async () =>
+    (await condition("ContinuousArchiving")) === "True" && (await condition("LastBackupSucceeded")) === "True"
+      ? true
+      : undefined,
+  );
+  const { code, output } = await recover("window", "--json");
+  expect(code).toBe(0);
+  const [archive] = JSON.parse(output) as {
+    windows: object[];
+    timeline: number;
+    baseBackups: { missing: unknown }[];
+  }[];
+  // One window over both failovers: from the first base backup on there is no gap.
+  expect(archive).toMatchObject({ timeline: 3, windows: [{}] });
+  expect(archive!.baseBackups.length).toBeGreaterThan(1);
+  expect(archive!.baseBackups.filter(({ missing }) => missing !== null)).toEqual([]);
+});
+
+test("all of it is recovered to a second before DROP TABLE, over a failover, and from the base backup alone; what cannot be is refused at once", async () => {
   const pods = await field(
     "{.items[*].metadata.uid}",
     "pod",
@@ -275,7 +376,7 @@ test("all of it is recovered to a second before DROP TABLE, over the failover, a
   expect(zone.errors).toContain(`has no time zone: it could be ${before}`);
 
   expect(report.cluster).toBe("naytife-postgres-r1");
-  expect(report.contents.timeline).toBe(3);
+  expect(report.contents.timeline).toBe(4);
   expect(report.contents.tables).toContainEqual({ table: "public.orders", rows: 1000 });
   // Of the load exactly what was committed by then: the same rows as the former one has of those batches, and each batch whole.
   const [batches = 0, rows] = (await sql(report.cluster, "SELECT max(batch), count(*) FROM load"))
@@ -397,11 +498,9 @@ test("until the stack's configuration agrees no update begins, and then it takes
     ]);
   const turned = await inUse();
   let since = Date.now();
-  const message = await bringUp(true).then(
-    () => "",
-    (error: unknown) => String(error),
-  );
+  const { code, output: message } = await updateApart({ ...(await options()), refresh: true });
   tell("pulumi up, refused", since);
+  expect(code).toBe(1);
   expect(message).toContain("Cluster naytife-postgres-r1 is the application's database since 20");
   expect(await inUse()).toEqual(turned);
   const pod = await field("{.metadata.uid}", "pod", "naytife-postgres-r1-1");
@@ -425,16 +524,12 @@ test("until the stack's configuration agrees no update begins, and then it takes
 
 test("the loss of the namespace with everything in it: the bucket is enough", async () => {
   await completed("naytife-postgres-r1-first");
-  const segment = await sql("naytife-postgres-r1", "SELECT pg_walfile_name(pg_current_wal_lsn())");
   const rows = "SELECT count(*), sum(id) FROM written";
   const [load, written] = await Promise.all([
     sql("naytife-postgres-r1", "SELECT count(*) FROM load"),
     sql("naytife-postgres-r1", rows),
   ]);
-  await sql("naytife-postgres-r1", "SELECT pg_switch_wal()");
-  await until("everything is archived", 180, async () =>
-    (await sql("naytife-postgres-r1", "SELECT last_archived_wal FROM pg_stat_archiver")) >= segment ? true : undefined,
-  );
+  await archived("naytife-postgres-r1");
   let since = Date.now();
   await kubectl(cluster, ["delete", "namespace", namespace, "--timeout=300s"]);
   tell("the namespace's end", since);

@@ -11,7 +11,7 @@ import { recoveringCluster, specOfStack } from "../../recovery/manifest";
 import { recoverySettings } from "../../recovery/settings";
 
 // It asks Kubernetes, which is not there.
-jest.mock("../../recovery/promotion-check", () => ({ refuseToTurnBack: () => Promise.resolve() }));
+jest.mock("../../recovery/update-check", () => ({ refuseHarmfulUpdate: () => Promise.resolve() }));
 
 const clusterType = "kubernetes:postgresql.cnpg.io/v1:Cluster";
 const sizeType = `${clusterType}Patch`;

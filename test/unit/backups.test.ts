@@ -309,6 +309,13 @@ describe("why WAL does not arrive", () => {
       false,
     ],
     [
+      "no bucket, of barman that makes one, and may not",
+      "An error occurred (AccessDenied) when calling the CreateBucket operation: Access Denied",
+      /no bucket/,
+      /make a base backup/,
+      false,
+    ],
+    [
       "a full store",
       "An error occurred (InsufficientStorage) when calling the PutObject operation: No space left on device.",
       /is full/,

@@ -245,7 +245,14 @@ describe("the report", () => {
       bytesPerSecond: 50_000_000,
       largestDatabaseBytes: 43_975_000_000,
     },
-    compared: { tables: 60, rows: 1000, countedOnly: ["shop.big"], unlogged: [] },
+    compared: {
+      tables: 60,
+      rows: 1000,
+      countedOnly: ["shop.big"],
+      unlogged: [],
+      sequences: 12,
+      largeObjects: { objects: 3, bytes: 5000, countedOnly: true },
+    },
   };
 
   test("that passed", () => {
@@ -253,7 +260,9 @@ describe("the report", () => {
     const text = describeReport(passed);
     expect(text).toMatch(/^PASSED/);
     expect(text).toMatch(/largest +44.0 GB would be back within 15 min/);
-    expect(text).toContain("only counted: shop.big");
+    expect(text).toContain(
+      "60 tables, 1000 rows, 12 sequences, 3 large objects (5.0 kB); only counted: shop.big, large objects\n",
+    );
     expect(text).not.toContain("NOT HELD");
   });
 

@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { archives, reach, segmentName, segmentNumber, timelines, windows, type Archive } from "../../recovery/archive";
+import { type MovingCluster, refusalToMix, refusalToMove } from "../../recovery/archive-move";
 import { answerOf, listingPod, prefixOf, StoreUnavailable, type ObjectStore } from "../../recovery/bucket";
 import { describe as bucketWords } from "../../recovery/commands/window";
 import { recoveringCluster, recoveryTarget, databaseOf, specOfStack } from "../../recovery/manifest";
@@ -8,7 +9,7 @@ import { UsageError } from "../../commands/command";
 import { freeName, planRecovery, type RecoveryPlan, type Target, windowWords } from "../../recovery/plan";
 import { targetOf } from "../../recovery/preflight";
 import { beginning, causeOf, observe, progressLine, type Progress } from "../../recovery/progress";
-import type { Cluster } from "../../recovery/objects";
+import type { Cluster, Objects } from "../../recovery/objects";
 import { everyLocalRun, promoted, takeOver } from "../../recovery/promotion";
 import { renderReport, sound, type RecoveryReport } from "../../recovery/report";
 import { recoverySettings, recoverySource } from "../../recovery/settings";
@@ -603,6 +604,59 @@ describe("a promoted Cluster", () => {
     ]);
     expect(everyLocalRun("staging", values, r1)).toEqual([]);
     expect(everyLocalRun("local", { ...values, clusterName: "naytife-postgres-r1" }, r1)).toEqual([]);
+  });
+});
+
+describe("another folder for the archive of a Cluster that is there", () => {
+  const listing = { image: "sidecar", seconds: 60 };
+  const moving: MovingCluster = {
+    stack: "production",
+    cluster: server,
+    from: server,
+    to: { serverName: "shop", destinationPath: "s3://backups/local", listing },
+  };
+  const stored = (bucket: Bucket) => archives(bucket.listing(), "local");
+
+  test("is refused where another one's archive lies, and where any does: what lies there, what was not touched, and what to do", () => {
+    const held = usual()
+      .backup("shop", "20261120T220000", 1, [segment(1), segment(1)])
+      .segment("shop", segment(1), 1);
+    const message = refusalToMix(moving, stored(held))?.message;
+    expect(message).toContain(
+      "s3://backups/local/shop holds an archive already (1 base backups, 1 WAL segments), among which Cluster naytife-postgres would write its own",
+    );
+    expect(message).toContain("Untouched: Nothing was changed.");
+    expect(message).toContain("pulumi config rm backupServerName --stack production");
+    expect(message).toContain("these are not: naytife-postgres, shop.");
+    const wal = new Bucket().segment("shop", segment(1), 1);
+    expect(refusalToMix({ ...moving, from: "former" }, stored(wal))?.message).toMatch(
+      /\(0 base backups, 1 WAL segments\)[\s\S]*pulumi config set backupServerName former --stack production/,
+    );
+    expect(refusalToMix({ ...moving, from: undefined }, stored(wal))?.message).toMatch(
+      /it has not archived until now[\s\S]*pulumi config set backupStore none --stack production/,
+    );
+  });
+
+  test("is taken where it is free", () => {
+    expect(refusalToMix(moving, stored(usual()))).toBeUndefined();
+    expect(refusalToMix(moving, [])).toBeUndefined();
+  });
+
+  test("is looked at only where the archive moves, and refused where nobody can look", async () => {
+    const parameters = { barmanObjectName: "store", serverName: server };
+    const living = (plugins: object[]) =>
+      ({
+        cluster: () => Promise.resolve({ metadata: { name: server }, spec: { plugins } }),
+        objectStore: () => Promise.resolve(undefined),
+      }) as unknown as Objects;
+    const archiving = living([{ name: "barman-cloud.cloudnative-pg.io", parameters }]);
+    const { to } = moving;
+    expect(await refusalToMove(archiving, "production", server, { ...to, serverName: server })).toBeUndefined();
+    // Its store is made by the update.
+    expect(await refusalToMove(living([]), "production", server, to)).toBeUndefined();
+    expect((await refusalToMove(archiving, "production", server, to))?.message).toMatch(
+      /whether s3:\/\/backups\/local\/shop is free .* is not known \(it archives into naytife-postgres until now\): its ObjectStore is not there\n/,
+    );
   });
 });
 

@@ -1,11 +1,21 @@
+import type { BackupFailure } from "../backup/failure";
+import { refusalToMove } from "./archive-move";
+import { type Asked, askedVariable } from "./asked";
 import { nothingChanged, RecoveryFailure, words } from "./failure";
 import { Objects } from "./objects";
-import { type Asked, askedVariable, everyLocalRun, fateOfFormer, promoted, takeOver } from "./promotion";
+import { everyLocalRun, fateOfFormer, promoted, takeOver } from "./promotion";
 
 /** Why an update with this configuration may not begin; undefined where it may. */
-export async function refusalOf({ stack, settings, values }: Asked): Promise<RecoveryFailure | undefined> {
+async function refusalOf(asked: Asked): Promise<RecoveryFailure | BackupFailure | undefined> {
+  const { stack, settings, values, archive } = asked;
   const objects = new Objects(settings);
   await objects.kubernetes.reach();
+  const promotion = await refusalToTurnBack(objects, asked);
+  return promotion ?? (archive && refusalToMove(objects, stack, values.clusterName, archive));
+}
+
+/** Why applications may not be turned to the Cluster that the configuration names; undefined where they may. */
+async function refusalToTurnBack(objects: Objects, { stack, values }: Asked): Promise<RecoveryFailure | undefined> {
   const current = promoted(await objects.clusters());
   if (current === undefined || current.cluster.metadata.name === values.clusterName) return undefined;
   const { name } = current.cluster.metadata;
