@@ -327,7 +327,7 @@ const unanswered: readonly (readonly [RegExp, string])[] = [
   [/ logs job\/naytife-postgres-migration --tail=40$/, "the migration's Job goes when it is done"],
   [/ --previous$/, "the operator has not ended before"],
   [/ configmap naytife-postgres-restore-drill-report /, "nobody has drilled: drill.test.ts has the report"],
-  [/ grep drill \| tail -1 \| cut -d\/ -f2\) --tail=60$/, "nobody has drilled"],
+  [/ -l naytife.com\/drill=run /, "nobody has drilled"],
 ];
 
 /** What runs them on this cluster. What grep looks for need not be there while all is well. */
