@@ -5,11 +5,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { objectNames } from "./engine/manifests";
 import type { Settings } from "./engine/settings";
 
-/** `spec` of the CronJob. */
-export function sourceWatchSpec(settings: Settings, image: string) {
+/** `spec` of the CronJob of this name. */
+export function sourceWatchSpec(cronJob: string, settings: Settings, image: string) {
   const { source } = settings;
   // The first is there where the old name became an alias of the pooler.
   const hosts = [objectNames(settings).source, source.host].join(" ");
+  // Kubernetes does not say of which CronJob a pod is: its log is found by this.
+  const metadata = {
+    labels: { "app.kubernetes.io/name": cronJob, "app.kubernetes.io/managed-by": "naytife-postgres" },
+  };
   const value = (name: string, text: string) => ({ name, value: text });
   return {
     // So often that what it finds is told within five minutes.
@@ -17,12 +21,14 @@ export function sourceWatchSpec(settings: Settings, image: string) {
     concurrencyPolicy: "Forbid",
     startingDeadlineSeconds: 120,
     jobTemplate: {
+      metadata,
       spec: {
         backoffLimit: 0,
         activeDeadlineSeconds: 200,
         // One that failed is seen until the next but one has been made.
         ttlSecondsAfterFinished: 420,
         template: {
+          metadata,
           spec: {
             restartPolicy: "Never",
             automountServiceAccountToken: false,
@@ -86,7 +92,7 @@ export class SourceWatch extends pulumi.ComponentResource {
     const { cronJob, namespace } = args;
     new kubernetes.batch.v1.CronJob(
       cronJob,
-      { metadata: { name: cronJob, namespace }, spec: sourceWatchSpec(args.settings, args.image) },
+      { metadata: { name: cronJob, namespace }, spec: sourceWatchSpec(cronJob, args.settings, args.image) },
       { parent: this },
     );
     this.registerOutputs({});

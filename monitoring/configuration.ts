@@ -15,6 +15,7 @@ export function monitoringSettings(
 ): MonitoringSettings {
   return {
     watched: {
+      stack: config.environment,
       namespace: config.namespace,
       operatorNamespace: names.operatorNamespace,
       cluster: config.clusterName,

@@ -14,6 +14,8 @@ export interface Watched {
   readonly pooler: string;
   /** The migration's Job. */
   readonly migrationJob: string;
+  /** Which `Pulumi.<stack>.yaml` describes it: what a command is told. */
+  readonly stack: string;
   /** The restore drill's CronJob; undefined: there are no drills. */
   readonly drillCronJob: string | undefined;
   /** The CronJob that looks at the old database after the cut-over; undefined: nobody does. */

@@ -90,7 +90,7 @@ export function availability(settings: MonitoringSettings): Group {
         for: "10m",
         summary: "The metrics of {{ $labels.pod }} are incomplete or old.",
         atStake: "Other alerts are blind or look at what was.",
-        firstCommand: `${kubectl(settings)} logs {{ $labels.pod }} -c postgres --since=15m | grep -i metric`,
+        firstCommand: `${kubectl(settings)} logs {{ $labels.pod }} -c postgres --since=15m | grep '"level":"error"' | tail -5`,
       },
       {
         name: "PostgreSQLTransactionIdAge",

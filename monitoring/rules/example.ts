@@ -3,6 +3,7 @@ import type { MonitoringSettings } from "../settings";
 /** What the cases of the rules are written for: production, with everything there. */
 export const example: MonitoringSettings = {
   watched: {
+    stack: "production",
     namespace: "naytife-production",
     operatorNamespace: "cnpg-system",
     cluster: "naytife-postgres",

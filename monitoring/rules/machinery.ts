@@ -37,7 +37,7 @@ export function operator(settings: MonitoringSettings): Group {
         summary:
           "The operator's controller {{ $labels.controller }} failed {{ $value | humanize }} times in a quarter of an hour.",
         atStake: "What was asked for is not done: a replica not made, a certificate not renewed, a backup not begun.",
-        firstCommand: `${inOperatorNamespace} logs -l app.kubernetes.io/name=cloudnative-pg --since=15m | grep '"level":"error"'`,
+        firstCommand: `${inOperatorNamespace} logs -l app.kubernetes.io/name=cloudnative-pg --since=15m | grep '"level":"error"' | tail -5`,
       },
       ...(watched.backups ? [pluginDown] : []),
     ],
@@ -48,6 +48,7 @@ export function operator(settings: MonitoringSettings): Group {
 export function migration(settings: MonitoringSettings): Group {
   const { watched, thresholds } = settings;
   const { migration: job, sourceWatch } = selectors(settings);
+  const status = `npm run migration -- status --stack ${watched.stack}`;
   const sourceOpen: Alert = {
     name: "PostgreSQLSourceOpen",
     severity: "page",
@@ -56,7 +57,7 @@ export function migration(settings: MonitoringSettings): Group {
     for: "0s",
     summary: "The old database takes connections again, though the migration sealed it.",
     atStake: "Whoever still has the old address writes there, and nobody reads it: those orders are lost.",
-    firstCommand: `npm run migration -- status; ${kubectl(settings)} logs -l batch.kubernetes.io/cronjob-name=${watched.sourceWatch ?? ""} --tail=1 --prefix`,
+    firstCommand: `${status}; ${kubectl(settings)} logs -l app.kubernetes.io/name=${watched.sourceWatch ?? ""} --tail=1 --prefix`,
   };
   const alerts: Alert[] = [
     {
@@ -70,7 +71,7 @@ export function migration(settings: MonitoringSettings): Group {
       summary: "The migration has run for {{ $value | humanizeDuration }}.",
       atStake:
         "An offline migration keeps the shop closed; an online one keeps WAL on the old database's volume until it is full.",
-      firstCommand: "npm run migration -- status",
+      firstCommand: status,
     },
     {
       name: "PostgreSQLMigrationFailed",
@@ -79,7 +80,7 @@ export function migration(settings: MonitoringSettings): Group {
       for: "1m",
       summary: "The migration's Job failed.",
       atStake: "Nothing was switched, but the old database may still be frozen, and then the shop cannot write.",
-      firstCommand: `npm run migration -- status; ${kubectl(settings)} logs job/${watched.migrationJob} --tail=40`,
+      firstCommand: `${status}; ${kubectl(settings)} logs job/${watched.migrationJob} --tail=40`,
     },
   ];
   const there = watched.exporters.includes("kube-state-metrics");

@@ -59,7 +59,7 @@ export function replication(settings: MonitoringSettings): Group {
       for: "10m",
       summary: "{{ $labels.pod }} receives no WAL from the primary.",
       atStake: "It falls behind, and the primary keeps WAL for it until its volume or its slot's limit is full.",
-      firstCommand: `${kubectl(settings)} logs {{ $labels.pod }} -c postgres --since=15m`,
+      firstCommand: `${kubectl(settings)} logs {{ $labels.pod }} -c postgres --since=15m | tail -40`,
     },
     {
       name: "PostgreSQLTimelineDivergence",

@@ -85,6 +85,14 @@ test(
   20 * minutes,
 );
 
+test("where not everybody may connect, the operator's exporter may", async () => {
+  const mayConnect = (role: string) =>
+    ask("naytife-postgres-1", "postgres", `SELECT has_database_privilege('${role}', 'naytifedb', 'CONNECT')`);
+  // Of the streaming replicas, which has what PUBLIC has.
+  expect(await mayConnect("streaming_replica")).toBe("f");
+  expect(await mayConnect("cnpg_metrics_exporter")).toBe("t");
+});
+
 test("up again changes nothing", async () => {
   const changed: string[] = [];
   const onEvent = ({ resourcePreEvent: event }: EngineEvent) => {
@@ -98,7 +106,11 @@ test("up again changes nothing", async () => {
 /** The Job that the CronJob of the stack makes where there is monitoring. @returns whether it ended well, and what it said */
 async function look(name: string): Promise<{ readonly well: boolean; readonly said: string }> {
   const values = valuesOf("local", { kubeconfig: cluster.kubeconfig, kubeContext: cluster.context });
-  const { jobTemplate } = sourceWatchSpec(migrationSettings(values), cluster.postgresImage);
+  const { jobTemplate } = sourceWatchSpec(
+    "naytife-postgres-source-watch",
+    migrationSettings(values),
+    cluster.postgresImage,
+  );
   const spec = { ...jobTemplate.spec, ttlSecondsAfterFinished: undefined };
   const job = { apiVersion: "batch/v1", kind: "Job", metadata: { name, namespace }, spec };
   await kubectl(cluster, ["apply", "-f", "-"], JSON.stringify(job));

@@ -4,22 +4,27 @@
  */
 import * as kubernetes from "@pulumi/kubernetes";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { kubernetesProvider } from "../../components/kubernetes-provider";
 import { MonitoringTargets } from "../../components/monitoring";
 import { cacheDirectory } from "../../local/cache";
 import { openStack } from "../../local/engine/stack";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
+import { bringUpLegacy } from "../../local/legacy/legacy";
 import { localStackConfig } from "../../local/stack-config";
+import { tool } from "../../local/toolchain/toolchain";
+import { twoAtATime } from "../../local/two-at-a-time";
 import { stackValues } from "../../commands/stack";
 import { rows } from "../../monitoring/dashboards/rows";
 import { metricsIn } from "../../monitoring/metrics";
 import { oneLine } from "../../monitoring/rules/rule";
-import { groups, ruleFile } from "../../monitoring/rules/rules";
+import { alerts, groups, ruleFile } from "../../monitoring/rules/rules";
 import type { MonitoringSettings } from "../../monitoring/settings";
 import type { Facts } from "../../status/facts";
 import type { Status } from "../../status/judge";
@@ -28,11 +33,13 @@ import { EngineRun } from "../engine/engine-run";
 import { clusterName } from "../e2e/cluster";
 import { kubectl, psqlInPod, until } from "../e2e/kubectl";
 import { runProgram } from "../e2e/migration-fixture";
+import { diagnosisCommands } from "../runbook-commands";
 import { drawn, type Line } from "./drawing";
 import { Prometheus, prometheusAddress, selectedBy } from "./prometheus";
 
 const name = clusterName("monitoring");
 const namespace = "naytife";
+const root = join(__dirname, "../..");
 const minutes = 60_000;
 const clusterResource = "cluster.postgresql.cnpg.io/naytife-postgres";
 
@@ -54,6 +61,9 @@ const field = async (path: string, ...args: string[]) =>
 const primary = () => field("{.status.currentPrimary}", clusterResource);
 const sql = async (text: string) =>
   psqlInPod(cluster, { namespace, name: await primary(), user: "postgres" }, "postgres", text);
+/** SQL on the old database's server. The database itself takes nobody. */
+const legacy = (text: string) =>
+  psqlInPod(cluster, { namespace, name: "deploy/postgres", user: "naytife" }, "postgres", text);
 /** Both instances answer, and the operator has nothing left to do. */
 const healthy = (seconds: number, expected?: string) =>
   until("two ready instances", seconds, async () => {
@@ -156,7 +166,6 @@ beforeAll(async () => {
   config = {
     ...(await localStackConfig(cluster)),
     alertVolumeFreePercent: String(volumeFreePercent),
-    migrationEnabled: "false",
     instances: "2",
     synchronousReplicas: "1",
     // Few enough to be used up.
@@ -173,6 +182,7 @@ beforeAll(async () => {
     monitoringPrometheus: prometheusAddress,
   };
   const { kubeconfig, context } = cluster;
+  await bringUpLegacy({ ...cluster, namespace, size: "10MB", seed: 7, image: cluster.legacyImage });
   const values = await stackValues({ stack: "local", name: "local", kubeconfig, context, config });
   settings = statusSettings(values).monitoring;
 }, 10 * minutes);
@@ -291,8 +301,87 @@ test("nothing fires while all is well, and status says the same", async () => {
     instances: { value: [{ ready: true }, { ready: true }] },
     server: { value: { connectionLimit: 57, replicas: [{ name: "naytife-postgres-2", state: "streaming" }] } },
     pooler: { value: { instances: 2, ready: 2, paused: false } },
-    migration: { value: { state: "not begun" } },
+    migration: { value: { state: "done" } },
   });
+});
+
+const sourceWatch = "naytife-postgres-source-watch";
+
+/** Looks at the old database at once, as the CronJob does every four minutes: begins a Job of this number. */
+const look = (number: number) =>
+  inNamespace("create", "job", `--from=cronjob/${sourceWatch}`, `${sourceWatch}-${number}`);
+
+/** How the look of this number ends. */
+async function found(number: number): Promise<"sealed" | "open"> {
+  const job = `job/${sourceWatch}-${number}`;
+  return until(`the end of ${job}`, 120, async () => {
+    const conditions = await field('{.status.conditions[?(@.status=="True")].type}', job);
+    if (conditions.includes("Complete")) return "sealed";
+    return conditions.split(" ").includes("Failed") ? "open" : undefined;
+  });
+}
+
+/** Commands of runbooks that cannot answer here, while all is well. */
+const unanswered: readonly (readonly [RegExp, string])[] = [
+  [/^kubectl -n \$N top pod /, "nobody measures pods: the embedded Kubernetes has no metrics-server"],
+  [/ logs job\/naytife-postgres-migration --tail=40$/, "the migration's Job goes when it is done"],
+  [/ --previous$/, "the operator has not ended before"],
+  [/ configmap naytife-postgres-restore-drill-report /, "nobody has drilled: drill.test.ts has the report"],
+  [/ -l naytife.com\/drill=run /, "nobody has drilled"],
+];
+
+/** What runs them on this cluster. What grep looks for need not be there while all is well. */
+const prelude = `
+kubectl() { "$KUBECTL" --kubeconfig "$KUBECONFIG" --context "$CONTEXT" "$@"; }
+grep() { command grep "$@" || [ $? -eq 1 ]; }
+`;
+
+test("whatever a runbook or an alert says to look with answers", async () => {
+  // Else there is no log of it before the next fourth minute.
+  await look(1);
+  expect(await found(1)).toBe("sealed");
+  const runbooks = join(root, "docs/runbooks");
+  const written = readdirSync(runbooks).flatMap((file) =>
+    diagnosisCommands(readFileSync(join(runbooks, file), "utf8")).map((command) => [command, basename(file)] as const),
+  );
+  const known = new Map(written);
+  const excuse = (command: string) => unanswered.find(([of]) => of.test(command))?.[1];
+  expect(unanswered.filter(([of]) => ![...known.keys()].some((command) => of.test(command)))).toEqual([]);
+  for (const { name: alert, firstCommand } of alerts(settings)) {
+    const pod = alert.startsWith("PostgreSQLPooler")
+      ? await field("{.items[0].metadata.name}", "pods", "-l", "cnpg.io/poolerName=naytife-postgres-pooler")
+      : await primary();
+    known.set(firstCommand.replaceAll("{{ $labels.pod }}", pod), alert);
+  }
+  const place = `--stack local --kubeconfig "$KUBECONFIG" --context "$CONTEXT" ${Object.entries(config)
+    .map(([key, value]) => `--config '${key}=${value}'`)
+    .join(" ")}`;
+  const { kubeconfig, context } = cluster;
+  const env = {
+    ...process.env,
+    KUBECTL: await tool("kubectl"),
+    KUBECONFIG: kubeconfig,
+    CONTEXT: context,
+    N: namespace,
+  };
+  const began = Date.now();
+  const failed: string[] = [];
+  await twoAtATime(
+    [...known].filter(([command]) => excuse(command) === undefined),
+    async ([command, where]) => {
+      const script = prelude + command.replace(/--stack \w+/, () => place);
+      const bash = ["30", "bash", "-euo", "pipefail", "-c", script];
+      const running = promisify(execFile)("timeout", bash, { cwd: root, env });
+      running.child.stdin?.end();
+      const said = await running.then(
+        ({ stderr }) => (/\berror\b|not found|no resources found/i.test(stderr) ? stderr : undefined),
+        (error: unknown) => String(error),
+      );
+      if (said !== undefined) failed.push(`${where}: ${command}\n${said.replace(script, "")}`);
+    },
+  );
+  expect(failed).toEqual([]);
+  process.stderr.write(`${known.size} commands to look with, in ${seconds(began)} s\n`);
 });
 
 test("a planned switchover and a rolling update wake nobody", async () => {
@@ -371,6 +460,7 @@ const excused: readonly (readonly [RegExp, string])[] = [
   [/^controller_runtime_reconcile_errors_total$/, "no reconciliation has failed yet"],
   [/^ALERTS$/, "nothing fires"],
   [/^kube_job_failed$/, "no Job has ended yet"],
+  [/^kube_job_status_failed$/, "no look has found the old database open yet"],
 ];
 const reason = (expression: string) =>
   excused.find(([metric]) => metricsIn(expression).some((one) => metric.test(one)))?.[1];
@@ -447,7 +537,13 @@ test("each real fault comes to Alertmanager as the alert that is meant for it, a
     await inNamespace(...fill);
   });
   await happens("PostgreSQLMigrationFailed", "the migration's Job fails", () => migrationJob("exit 1"));
+  await happens("PostgreSQLSourceOpen", "somebody opens the old database, and it is looked at", async () => {
+    await legacy("ALTER DATABASE naytifedb WITH ALLOW_CONNECTIONS true");
+    await look(2);
+  });
   await Promise.all(faults);
+  expect(await found(2)).toBe("open");
+  await legacy("ALTER DATABASE naytifedb WITH ALLOW_CONNECTIONS false");
   await inNamespace("exec", await primary(), "-c", "postgres", "--", "rm", ballast);
   const { code, answer } = await status();
   expect(code).toBe(2);
@@ -461,4 +557,19 @@ test("each real fault comes to Alertmanager as the alert that is meant for it, a
   await inNamespace("annotate", "--overwrite", clusterResource, 'cnpg.io/fencedInstances=["*"]');
   await detected("PostgreSQLPrimaryDown", "all instances are fenced", ended);
   await draw("unwell");
+});
+
+test("the page of the old database closes when it is sealed again", async () => {
+  const sealed = Date.now();
+  await look(3);
+  expect(await found(3)).toBe("sealed");
+  // The looks that found it open are swept seven minutes after their end; here at once.
+  const jobs = await field("{.items[*].metadata.name}", "jobs", "-l", `app.kubernetes.io/name=${sourceWatch}`);
+  for (const job of jobs.split(" ")) {
+    await inNamespace("patch", "job", job, "--type=merge", "-p", '{"spec":{"ttlSecondsAfterFinished":0}}');
+  }
+  await until("PostgreSQLSourceOpen is resolved", 240, async () =>
+    (await prometheus.received()).every(({ labels }) => labels.alertname !== "PostgreSQLSourceOpen") ? true : undefined,
+  );
+  process.stderr.write(`the old database is sealed again: its page is closed after ${seconds(sealed)} s\n`);
 });

@@ -8,6 +8,7 @@ import { customQueries } from "../../monitoring/queries";
 import { example } from "../../monitoring/rules/example";
 import { alerts, groups } from "../../monitoring/rules/rules";
 import type { MonitoringSettings } from "../../monitoring/settings";
+import { beyondReading, diagnosisCommands, placeholder } from "../runbook-commands";
 
 const root = path.join(__dirname, "..", "..");
 const runbooks = path.join(root, "docs", "runbooks");
@@ -142,13 +143,49 @@ describe("runbooks", () => {
       "Mitigation",
       "Afterwards",
     ]);
-    expect(text).toMatch(/## Diagnosis\n\n```console\n[^`]*(kubectl|npm run) [^`]*```/);
+    expect(text).toContain(`\n## Diagnosis\n\n\`\`\`console\n${placeholder}\n`);
+    expect(diagnosisCommands(text).length).toBeGreaterThan(0);
+  });
+
+  test.each(files)("%s looks, and changes nothing before it says what to do", (file) => {
+    const commands = diagnosisCommands(fs.readFileSync(path.join(runbooks, file), "utf8"));
+    expect(commands.flatMap(beyondReading)).toEqual([]);
   });
 
   test.each(files)("%s leads only to runbooks and documents that are there", (file) => {
     const text = fs.readFileSync(path.join(runbooks, file), "utf8");
     const named = [...text.matchAll(/\bPostgreSQL[A-Z]\w+/g)].map(([name]) => `${name}.md`);
     expect(named.filter((name) => !files.includes(name))).toEqual([]);
+  });
+});
+
+describe("what may do more than look is known", () => {
+  test.each([
+    "kubectl -n $N delete pod naytife-postgres-1",
+    "kubectl -n $N get pods; kubectl -n $N delete pods --all",
+    "kubectl -n $N logs $(kubectl -n $N delete pods --all)",
+    "kubectl -n $N get pods -o name | xargs kubectl -n $N delete",
+    "for p in 1 2; do kubectl -n $N delete pod naytife-postgres-$p; done",
+    "kubectl -n $N $VERB pods",
+    "kubectl -n $N get secret cnpg-cluster-secret -o yaml > secret.yaml",
+    'kubectl -n $N get "$(kubectl -n $N delete pods --all)"',
+    "kubectl -n $N get `kubectl -n $N delete pods --all`",
+    "kubectl -n $N get pods & rm -rf /",
+    "kubectl -n $N exec naytife-postgres-1 -c postgres -- sh -c 'rm -rf /var/lib/postgresql/data'",
+    "kubectl -n $N exec -it naytife-postgres-1 -c postgres -- psql",
+    "kubectl -n $N exec naytife-postgres-1 -- psql -f /tmp/file.sql",
+    "kubectl -n $N exec naytife-postgres-1 -- psql -c 'DROP TABLE orders'",
+    "kubectl -n $N exec naytife-postgres-1 -- psql -c 'SELECT 1; DROP TABLE orders'",
+    "kubectl -n $N exec naytife-postgres-1 -- psql -c 'SELECT 1' -c 'DROP TABLE orders'",
+    "kubectl -n $N exec naytife-postgres-1 -- psql -c 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity'",
+    `kubectl -n $N exec naytife-postgres-1 -- psql -c 'SELECT "pg_terminate_backend"(1)'`,
+    "kubectl -n $N exec naytife-postgres-1 -- psql -c 'SELECT * INTO copy FROM orders'",
+    "kubectl -n $N exec naytife-postgres-1 -- psql -c 'SELECT * FROM orders FOR UPDATE'",
+    "npm run migration -- rollback",
+    "npm run drill -- --stack production",
+    "pulumi up",
+  ])("%s", (command) => {
+    expect(beyondReading(command)).not.toEqual([]);
   });
 });
 
@@ -170,6 +207,7 @@ describe("alerts", () => {
       expect(alert.summary).toMatch(/^.{15,}\.$/);
       expect(alert.atStake).toMatch(/^.{15,}\.$/);
       expect(alert.firstCommand).toMatch(/^(kubectl|npm run) /);
+      expect(beyondReading(alert.firstCommand)).toEqual([]);
     },
   );
 
