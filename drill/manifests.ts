@@ -3,6 +3,7 @@ import * as path from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterSpec } from "../components/cluster";
 import { recoveryBootstrap, type RecoveredDatabase } from "../components/recovery-bootstrap";
+import { asOperandUser } from "../postgresql/operand-user";
 import { drillNames, drillRole, labels, podLabels } from "./names";
 
 /** A drill, in plain values. */
@@ -160,13 +161,7 @@ export function cronJobSpec(drill: DrillDescription) {
             enableServiceLinks: false,
             // Time to remove the throw-away Cluster and to write the report.
             terminationGracePeriodSeconds: 60,
-            securityContext: {
-              runAsNonRoot: true,
-              runAsUser: 26,
-              runAsGroup: 26,
-              fsGroup: 26,
-              seccompProfile: { type: "RuntimeDefault" },
-            },
+            securityContext: asOperandUser,
             containers: [
               {
                 name: "drill",

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { asOperandUser } from "../postgresql/operand-user";
 import { objectNames } from "./engine/manifests";
 import type { Settings } from "./engine/settings";
 
@@ -33,12 +34,7 @@ export function sourceWatchSpec(cronJob: string, settings: Settings, image: stri
             restartPolicy: "Never",
             automountServiceAccountToken: false,
             enableServiceLinks: false,
-            securityContext: {
-              runAsNonRoot: true,
-              runAsUser: 26,
-              runAsGroup: 26,
-              seccompProfile: { type: "RuntimeDefault" },
-            },
+            securityContext: asOperandUser,
             containers: [
               {
                 name: "look",

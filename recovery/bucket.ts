@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import type { V1EnvVar, V1Pod, V1ResourceRequirements } from "@kubernetes/client-node";
 import { found, type Kubernetes, patiently, waitingFor } from "../migration/engine/kubernetes";
+import { asOperandUser } from "../postgresql/operand-user";
 import type { Listing } from "./archive";
 
 /** A key of a Secret. */
@@ -108,12 +109,7 @@ export function listingPod(
       restartPolicy: "Never",
       activeDeadlineSeconds: seconds,
       automountServiceAccountToken: false,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 26,
-        runAsGroup: 26,
-        seccompProfile: { type: "RuntimeDefault" },
-      },
+      securityContext: asOperandUser,
       containers: [
         {
           name: "list",

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { V1ConfigMap, V1Job, V1PersistentVolumeClaim, V1Secret } from "@kubernetes/client-node";
+import { asOperandUser } from "../../postgresql/operand-user";
 import { MigrationFailure, nothingChanged } from "./failure";
 import { scramVerifier } from "./scram";
 import { bytesOf, type Settings } from "./settings";
@@ -181,13 +182,7 @@ export function job(settings: Settings, run: Run): V1Job {
           enableServiceLinks: false,
           // Time to let the source go.
           terminationGracePeriodSeconds: 60,
-          securityContext: {
-            runAsNonRoot: true,
-            runAsUser: 26,
-            runAsGroup: 26,
-            fsGroup: 26,
-            seccompProfile: { type: "RuntimeDefault" },
-          },
+          securityContext: asOperandUser,
           containers: [
             {
               name: "migration",
