@@ -138,6 +138,8 @@ export class Pooler extends pulumi.ComponentResource {
           name: names.pooler,
           namespace: args.namespace,
           annotations: {
+            // In the foreground it would never be gone: the operator makes its Deployment anew as long as it is there.
+            "pulumi.com/deletionPropagationPolicy": "background",
             "pulumi.com/waitFor": JSON.stringify([
               "jsonpath={.status.phase}=active",
               `jsonpath={.status.instances}=${args.instances}`,

@@ -419,3 +419,8 @@ test("no key of the store, nor of a certificate, stands in the state, in a log, 
   );
   expect(found).toEqual([]);
 });
+
+test("destroy takes all of it away, the pooler too, which its operator would make anew for ever", async () => {
+  await stack.destroy(quietly);
+  expect(await kubectl(cluster, ["get", "namespace", namespace, "--ignore-not-found", "-o", "name"])).toBe("");
+});

@@ -71,7 +71,10 @@ test("is waited for until the operator has made it, and replaced when it is to s
   const pooler = (await run()).get("kubernetes:postgresql.cnpg.io/v1:Pooler");
   expect(pooler.inputs.metadata).toMatchObject({
     name: "naytife-postgres-pooler",
-    annotations: { "pulumi.com/waitFor": '["jsonpath={.status.phase}=active","jsonpath={.status.instances}=2"]' },
+    annotations: {
+      "pulumi.com/deletionPropagationPolicy": "background",
+      "pulumi.com/waitFor": '["jsonpath={.status.phase}=active","jsonpath={.status.instances}=2"]',
+    },
   });
   expect(pooler).toMatchObject({
     replaceOnChanges: ["spec.cluster"],
