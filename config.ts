@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ManifestSource } from "./components/manifest";
+import { archiveFolder } from "./components/names";
 import { exporters } from "./monitoring/settings";
 import { fitsConnectionBudget, pooledConnections } from "./postgresql/connection-budget";
 import { memorySize } from "./postgresql/memory-size";
@@ -479,7 +480,7 @@ const crossRules: readonly CrossRule[] = [
   {
     keys: ["recoverFrom", "clusterName", "backupServerName"],
     allowed: () => "another archive than the Cluster's own, which must be empty when it begins",
-    holds: ({ recoverFrom, clusterName, backupServerName }) => recoverFrom !== (backupServerName || clusterName),
+    holds: (values) => values.recoverFrom !== archiveFolder(values),
   },
   {
     keys: ["recoverAt", "recoverFrom"],

@@ -11,7 +11,7 @@ import { Credentials } from "./components/credentials";
 import { kubernetesProvider } from "./components/kubernetes-provider";
 import { readManifest } from "./components/manifest";
 import { Monitoring, MonitoringTargets } from "./components/monitoring";
-import { caSecret } from "./components/names";
+import { archiveFolder, caSecret } from "./components/names";
 import { Namespace } from "./components/namespace";
 import { Operator } from "./components/operator";
 import { Pooler } from "./components/pooler";
@@ -45,7 +45,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       ? { chart: { version: config.operatorChartVersion, image: config.operatorImage } }
       : { manifest: await readManifest(operatorManifest(config)) };
   const pluginManifest = config.backupStore === "none" ? undefined : await readManifest(backupPluginManifest(config));
-  const serverName = config.backupServerName || config.clusterName;
+  const serverName = archiveFolder(config);
 
   const provider = kubernetesProvider("kubernetes", { kubeconfig: config.kubeconfig, context: config.kubeContext });
   const operator = new Operator("operator", { source: operatorSource, retainOnDelete }, { provider });

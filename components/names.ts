@@ -28,6 +28,11 @@ export function caSecret(cluster: string): string {
   return `${cluster}-ca`;
 }
 
+/** Folder of a Cluster's archive in its bucket, barman's server name: its own name where nothing else is said. */
+export function archiveFolder(values: { readonly backupServerName: string; readonly clusterName: string }): string {
+  return values.backupServerName || values.clusterName;
+}
+
 /** Port of every PostgreSQL and PgBouncer Service. */
 export const postgresPort = 5432;
 

@@ -2,6 +2,7 @@
 import type { OutputMap, Stack, UpResult } from "@pulumi/pulumi/automation";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { archiveFolder } from "../components/names";
 import { validate, type Values } from "../config";
 import type { TimeToSafe } from "../migration/engine/settle";
 import type { MigrationReport } from "../migration/migration";
@@ -60,7 +61,8 @@ async function main(): Promise<void> {
     return;
   }
   const settings = Object.fromEntries(values.config.map(setting));
-  const { namespace, storageClass, migrationMode, backupServerName, clusterName } = checkedConfiguration(settings);
+  const checked = checkedConfiguration(settings);
+  const { namespace, storageClass, migrationMode } = checked;
   const { context, kubeconfig = "" } = values;
   const ground =
     context === undefined
@@ -88,7 +90,7 @@ async function main(): Promise<void> {
   print(outputs, context === undefined || values["show-secrets"]);
   if (outputs.backupDestination !== undefined) {
     const target = { kubeconfig: ground.config.kubeconfig ?? "", context: ground.config.kubeContext ?? "", namespace };
-    process.stdout.write(`last backup = ${await lastBackup(target, backupServerName || clusterName)}\n`);
+    process.stdout.write(`last backup = ${await lastBackup(target, archiveFolder(checked))}\n`);
   }
   const command = await pulumiCommand(opened.stack);
   process.stdout.write(`\nPulumi on this stack:\n${command} stack output --stack local --show-secrets\n`);

@@ -1,4 +1,4 @@
-import { names } from "../components/names";
+import { archiveFolder, names } from "../components/names";
 import type { RecoverySource } from "../components/recovery-bootstrap";
 import type { Configuration, Values } from "../config";
 import type { Settings } from "../migration/engine/settings";
@@ -25,7 +25,7 @@ export function recoverySettings(values: Values): RecoverySettings {
   return {
     stack: migrationSettings(values),
     values,
-    serverName: values.backupServerName || values.clusterName,
+    serverName: archiveFolder(values),
     sidecarImage: values.backupSidecarImage,
     wait: values.recoveryWait,
     deadline: values.recoveryDeadline,

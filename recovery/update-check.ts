@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { objectStoreSpec } from "../components/backups";
+import { archiveFolder } from "../components/names";
 import { destinationPath } from "../components/oci-bucket";
 import type { Configuration } from "../config";
 import { archiveDescription } from "../descriptions";
@@ -53,7 +54,7 @@ function configuredArchive(config: Configuration): ArchiveMove | undefined {
     credentialsSecret: config.backupCredentialsSecret,
   };
   return {
-    serverName: config.backupServerName || config.clusterName,
+    serverName: archiveFolder(config),
     destinationPath: path,
     ...(config.backupStore === "existing" && {
       // Of plain values, as this address is.

@@ -1,4 +1,5 @@
 import type { Values } from "../config";
+import { archiveFolder } from "../components/names";
 import { drillNames } from "../drill/names";
 import type { Settings } from "../migration/engine/settings";
 import { migrationSettings, sourceWatchName } from "../migration/settings";
@@ -38,7 +39,7 @@ export function statusSettings(values: Values): StatusSettings {
     }),
     monitoringEnabled: values.monitoringEnabled,
     migrationEnabled: values.migrationEnabled,
-    serverName: values.backupServerName || values.clusterName,
+    serverName: archiveFolder(values),
     prometheus: prometheusAddress(values.monitoringPrometheus),
   };
 }

@@ -4,7 +4,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { backupSpec } from "../../components/backups";
-import { names } from "../../components/names";
+import { archiveFolder, names } from "../../components/names";
 import type { Values } from "../../config";
 import { openStack } from "../../local/engine/stack";
 import { localBackend } from "../../local/engine/workspace";
@@ -158,7 +158,7 @@ export class Ground {
 
   /** Folder of the stack's archive, and that of what is done by hand: neither comes into the other's way. */
   get ownServer(): string {
-    return this.values.backupServerName || this.values.clusterName;
+    return archiveFolder(this.values);
   }
   readonly handServer = "by-hand";
 
