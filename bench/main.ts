@@ -30,7 +30,7 @@ const usage = `npm run bench -- COMMAND [OPTIONS]
                  --sizes 100MB,1GB,5GB   of the databases, 10MB to 10GB; the disk has to hold the largest about five times.
                                          Those beyond 1GB are measured once
                  --runs 3             one alone leaves out what differs from the stack's settings in two things
-                 --minutes 45
+                 --minutes 120
   render FILE  writes the page of the benchmark that the results are of: docs/benchmarks.md, docs/benchmarks-safe.md (--backups)
                or docs/benchmarks-backups.md
                  --out FILE           instead of that
@@ -64,7 +64,7 @@ const options = {
     ...measuring,
     sizes: { type: "string", default: "100MB,1GB,5GB" },
     runs: { type: "string", default: "3" },
-    minutes: { type: "string", default: "45" },
+    minutes: { type: "string", default: "120" },
   },
   render: { out: { type: "string" }, help },
 } as const;

@@ -28,7 +28,7 @@ export async function measure(ground: Ground, turn: Turn): Promise<Figures[Task[
     case "archive":
       return archive(ground, turn);
     case "stored":
-      return stored(ground, turn.run);
+      return stored(ground, turn);
     case "point":
       return point(ground, turn.load);
     case "base":
@@ -45,9 +45,15 @@ async function disk(ground: Ground): Promise<Figures["disk"]> {
   return { write: diskBytes / secondsOf(parts, "written"), read: diskBytes / secondsOf(parts, "read") };
 }
 
-async function fetch(ground: Ground, { way, parallel, run }: Of<"fetch">): Promise<Carried> {
+async function fetch(ground: Ground, { way, compression, parallel, run }: Of<"fetch">): Promise<Carried> {
   const segments = await ground.segments(run);
-  await ground.configure({ walMaxParallel: parallel });
+  await ground.configure({ walCompression: compression, walMaxParallel: parallel });
+  if ((await leaveOnly(ground, compression, segments)).length > 0) {
+    // A run that was broken off goes on: its segments are new.
+    await archiveOnceMore(ground, segments);
+    const lacking = await leaveOnly(ground, compression, segments);
+    if (lacking.length > 0) throw new Error(`not in the store as ${compression}: ${lacking.join(", ")}`);
+  }
   if (way === "hand") {
     return byHand(segments, "fetched", await ground.script("plugin-barman-cloud", "fetch-by-hand.sh", segments));
   }
@@ -65,9 +71,20 @@ async function archive(ground: Ground, { way, compression, parallel, run }: Of<"
     const log = await ground.script("plugin-barman-cloud", script, segments, environment, handServer);
     return byHand(segments, "archived", log);
   }
+  return archiveOnceMore(ground, segments);
+}
+
+async function archiveOnceMore(ground: Ground, segments: readonly string[]): Promise<Carried> {
   await ground.believes();
   await ground.idle();
   return byPlugin(ground, segments, "archived", () => ground.script("postgres", "archive.sh", segments));
+}
+
+/** Removes the segments' other compressions from the archive: which of several barman takes is its own affair. @returns segments that are not there in this one */
+async function leaveOnly(ground: Ground, compression: MeasuredWalCompression, segments: readonly string[]) {
+  const program = await readFile(join(__dirname, "scripts", "leave-only.py"), "utf8");
+  const args = [program, ground.ownServer, suffixes[compression], ...segments];
+  return (await ground.script("plugin-barman-cloud", "in-bucket.sh", args)).split("\n").filter(Boolean);
 }
 
 function byHand(segments: readonly string[], step: string, log: string): Carried {
@@ -116,39 +133,37 @@ function secondsOf(parts: Readonly<Record<string, number>>, step: string): numbe
 /** What lies below a folder of the backups; all of it where none is named. */
 async function listing(ground: Ground, folder = ""): Promise<Listing> {
   const program = await readFile(join(__dirname, "..", "..", "recovery", "list-bucket.py"), "utf8");
-  return answerOf(await ground.script("plugin-barman-cloud", "list.sh", [program, folder]));
+  return answerOf(await ground.script("plugin-barman-cloud", "in-bucket.sh", [program, folder]));
 }
 
 /** Barman's suffixes. */
-const suffixes: Readonly<Record<string, MeasuredWalCompression>> = {
-  "": "none",
-  ".gz": "gzip",
-  ".lz4": "lz4",
-  ".snappy": "snappy",
-  ".zst": "zstd",
+const suffixes: Readonly<Record<MeasuredWalCompression, string>> = {
+  none: "",
+  gzip: ".gz",
+  lz4: ".lz4",
+  snappy: ".snappy",
+  zstd: ".zst",
 };
 
-async function stored(ground: Ground, run: number): Promise<Figures["stored"]> {
-  return { segmentBytes: meanBytes(await listing(ground), ground.ownServer, await ground.segments(run)) };
+async function stored(ground: Ground, { compression, run }: Of<"stored">): Promise<Figures["stored"]> {
+  const found = await listing(ground);
+  return { segmentBytes: meanBytes(found, ground.ownServer, compression, await ground.segments(run)) };
 }
 
-/** What a segment takes on average, by compression, as far as it lies under this server's name. */
+/** What a segment takes on average that lies under this server's name, compressed in this way. @throws Error where one is not there */
 export function meanBytes(
   { objects }: Pick<Listing, "objects">,
   server: string,
+  compression: MeasuredWalCompression,
   segments: readonly string[],
-): Figures["stored"]["segmentBytes"] {
-  const found = new Map<MeasuredWalCompression, number[]>();
-  for (const { key, bytes } of objects) {
-    const [, holder, segment = "", suffix = ""] =
-      /([^/]+)\/wals\/[0-9A-F]{16}\/([0-9A-F]{24})(\.\w+)?$/.exec(key) ?? [];
-    const compression = suffixes[suffix];
-    if (holder !== server || compression === undefined || !segments.includes(segment)) continue;
-    found.set(compression, [...(found.get(compression) ?? []), bytes]);
-  }
-  return Object.fromEntries(
-    [...found].map(([compression, sizes]) => [compression, sizes.reduce((a, b) => a + b, 0) / sizes.length]),
-  );
+): number {
+  const sizes = segments.map((segment) => {
+    const end = `/${server}/wals/${segment.slice(0, 16)}/${segment}${suffixes[compression]}`;
+    const found = objects.find(({ key }) => `/${key}`.endsWith(end));
+    if (found === undefined) throw new Error(`not in the store as ${compression}: ${segment}`);
+    return found.bytes;
+  });
+  return sizes.reduce((a, b) => a + b, 0) / sizes.length;
 }
 
 interface Sample {

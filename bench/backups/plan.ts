@@ -22,21 +22,23 @@ export type Way = "plugin" | "hand";
 export const loads = ["light", "heavy"] as const;
 export type Load = (typeof loads)[number];
 
+/** How segments are carried. By hand: one after the other. */
+interface Carrying {
+  readonly way: Way;
+  readonly compression: MeasuredWalCompression;
+  readonly parallel: number;
+}
+
 /** One thing to measure. */
 export type Task =
   /** How fast the instance's volume is read and written by itself. */
   | { readonly kind: "disk" }
-  /** The segments fetched from the store. By hand: one after the other. */
-  | { readonly kind: "fetch"; readonly way: Way; readonly parallel: number }
-  /** The segments archived once more. By hand: one after the other. */
-  | {
-      readonly kind: "archive";
-      readonly way: Way;
-      readonly compression: MeasuredWalCompression;
-      readonly parallel: number;
-    }
-  /** What the archived segments take in the store. */
-  | { readonly kind: "stored" }
+  /** The segments archived once more. */
+  | ({ readonly kind: "archive" } & Carrying)
+  /** The segments fetched from the store, where they lie compressed in this way. */
+  | ({ readonly kind: "fetch" } & Carrying)
+  /** What an archived segment takes in the store. */
+  | { readonly kind: "stored"; readonly compression: MeasuredWalCompression }
   /** How old the oldest commit is that is not in the store, under a load. */
   | { readonly kind: "point"; readonly load: Load }
   /** A base backup of a database of this size. */
@@ -116,9 +118,7 @@ function tasks({ sizes, runs, configured, absent }: Wanted, run: number): Task[]
   const compared = often.at(-1) ?? ascending[0];
   return [
     { kind: "disk" },
-    ...fetches(),
-    ...archivings(configured, run, run === 1 && runs > 1),
-    { kind: "stored" },
+    ...carryings(configured, run, run === 1 && runs > 1),
     ...(run === 1 ? loads.map((load) => ({ kind: "point", load }) as const) : []),
     ...ordered
       .filter((size) => run === 1 || often.includes(size))
@@ -130,33 +130,30 @@ function tasks({ sizes, runs, configured, absent }: Wanted, run: number): Task[]
   ];
 }
 
-function fetches(): Task[] {
-  return [
-    { kind: "fetch", way: "hand", parallel: 1 },
-    ...parallels.map((parallel) => ({ kind: "fetch", way: "plugin", parallel }) as const),
-  ];
-}
-
-/** What differs from the stack's setting in one thing, or the whole grid. */
-function archivings({ walCompression, walMaxParallel }: Configured, run: number, whole: boolean): Task[] {
+/** To the store and back, by what differs from the stack's setting in one thing, or by the whole grid. */
+function carryings({ walCompression, walMaxParallel }: Configured, run: number, whole: boolean): Task[] {
   return orderOf(walCompressions, run).flatMap((compression) => [
     // The sidecar comes to believe the compression meanwhile.
     { kind: "archive", way: "hand", compression, parallel: 1 } as const,
     ...parallels
       .filter((parallel) => whole || compression === walCompression || parallel === walMaxParallel)
-      .map((parallel) => ({ kind: "archive", way: "plugin", compression, parallel }) as const),
+      .flatMap((parallel) => [
+        { kind: "archive", way: "plugin", compression, parallel } as const,
+        { kind: "fetch", way: "plugin", compression, parallel } as const,
+      ]),
+    { kind: "fetch", way: "hand", compression, parallel: 1 } as const,
+    { kind: "stored", compression } as const,
   ]);
 }
 
-/** The stack's own compression comes last: it is what is restored. By hand, and beside others, only where they are compared. */
+/** The stack's own compression comes last: it is what is restored. Beside others only where they are compared. */
 function bases(size: string, compared: readonly MeasuredCompression[], { compression: own }: Configured, run: number) {
   const others = orderOf(
     compared.filter((compression) => compression !== own),
     run,
   );
   const last = compressions.filter((compression) => compression === own);
-  const ways: readonly Way[] = compared.length > 0 ? ["hand", "plugin"] : ["plugin"];
   return [...others, ...last].flatMap((compression) =>
-    ways.map((way) => ({ kind: "base", way, compression, size }) as const),
+    (["hand", "plugin"] as const).map((way) => ({ kind: "base", way, compression, size }) as const),
   );
 }

@@ -32,29 +32,18 @@ function measured<Each extends Kind>({ outcomes }: Results, kind: Each): Measure
 
 const segmentsPerSecond = ({ segments, seconds }: Carried) => segments / seconds;
 
-function archived(
+/** Of WAL that was archived, or fetched. */
+function carried(
   results: Results,
+  kind: "archive" | "fetch",
   way: Way,
   compression: MeasuredWalCompression,
   parallel: number,
   of: (figures: Carried) => number = segmentsPerSecond,
 ): Summary | undefined {
   return summary(
-    measured(results, "archive")
+    measured(results, kind)
       .filter((one) => one.way === way && one.compression === compression && one.parallel === parallel)
-      .map(({ figures }) => of(figures)),
-  );
-}
-
-function fetched(
-  results: Results,
-  way: Way,
-  parallel: number,
-  of: (figures: Carried) => number = segmentsPerSecond,
-): Summary | undefined {
-  return summary(
-    measured(results, "fetch")
-      .filter((one) => one.way === way && one.parallel === parallel)
       .map(({ figures }) => of(figures)),
   );
 }
@@ -91,7 +80,11 @@ function disk(results: Results, of: "read" | "write"): Summary | undefined {
 }
 
 function stored(results: Results, compression: MeasuredWalCompression): Summary | undefined {
-  return summary(measured(results, "stored").flatMap(({ figures }) => figures.segmentBytes[compression] ?? []));
+  return summary(
+    measured(results, "stored")
+      .filter((one) => one.compression === compression)
+      .map(({ figures }) => figures.segmentBytes),
+  );
 }
 
 const baseRate = ({ databaseBytes, seconds }: Figures["base"]) => megabytes(databaseBytes / seconds);
@@ -103,8 +96,11 @@ function ratio(one: Summary | undefined, other: Summary | undefined): number | u
 
 /** The size at which compressions were compared: the one that has more than the stack's own. */
 function comparedSize(results: Results): string | undefined {
-  return results.sizes.find((size) =>
-    turns({ ...results, runs: 1 }).some((turn) => turn.kind === "base" && turn.way === "hand" && turn.size === size),
+  const { sizes, configured } = results;
+  return sizes.find((size) =>
+    turns({ ...results, runs: 1 }).some(
+      (turn) => turn.kind === "base" && turn.size === size && turn.compression !== configured.compression,
+    ),
   );
 }
 
@@ -141,15 +137,19 @@ The disk: ${spread(disk(results, "write"))} MB/s written, ${spread(disk(results,
 
 Segments a second, by compression and \`maxParallel\`:
 
-${archiveTable(results)}
+${carriedTable(results, "archive")}
 
-${walCostTable(results)}
+${costTable(results, "archive")}
+
+${storedTable(results)}
 
 ## WAL fetched
 
-Segments a second, compressed by ${configured.walCompression}, by \`maxParallel\`:
+The same segments, as a server in recovery asks for them:
 
-${fetchTable(results)}
+${carriedTable(results, "fetch")}
+
+${costTable(results, "fetch")}
 
 ## Base backups
 
@@ -197,83 +197,58 @@ function verdicts(results: Results): string {
   return table(["promise", "promised", "most that was measured"], rows);
 }
 
-function archiveTable(results: Results): string {
+/** Segments a second, by compression and number at once. */
+function carriedTable(results: Results, kind: "archive" | "fetch"): string {
+  const { walCompression, walMaxParallel } = results.configured;
   const rows = walCompressions.map((compression) => {
-    const hand = archived(results, "hand", compression, 1);
-    const own = archived(results, "plugin", compression, results.configured.walMaxParallel);
+    const hand = carried(results, kind, "hand", compression, 1);
+    const own = carried(results, kind, "plugin", compression, walMaxParallel);
     return [
-      compression === results.configured.walCompression ? `**${compression}**` : compression,
-      ...parallels.map((parallel) => spread(archived(results, "plugin", compression, parallel), 2)),
+      compression === walCompression ? `**${compression}**` : compression,
+      ...parallels.map((parallel) => spread(carried(results, kind, "plugin", compression, parallel), 2)),
       spread(hand, 2),
       times(ratio(own, hand)),
     ];
   });
-  const columns = parallels.map((parallel) =>
-    parallel === results.configured.walMaxParallel ? `**${parallel}**` : String(parallel),
-  );
-  return table(["compression", ...columns, "by hand", `${results.configured.walMaxParallel} ÷ by hand`], rows);
+  const columns = parallels.map((parallel) => (parallel === walMaxParallel ? `**${parallel}**` : String(parallel)));
+  return table(["compression", ...columns, "by hand", `${walMaxParallel} ÷ by hand`], rows);
 }
 
-function walCostTable(results: Results): string {
+/** What the table before it is in bytes, beside the disk, and in processor time. */
+function costTable(results: Results, kind: "archive" | "fetch"): string {
   const parallel = results.configured.walMaxParallel;
   const rows = walCompressions.map((compression) => {
-    const rate = archived(results, "plugin", compression, parallel, ({ segments: count, seconds }) =>
+    const rate = carried(results, kind, "plugin", compression, parallel, ({ segments: count, seconds }) =>
       megabytes((count * segmentBytes) / seconds),
     );
     const cpu = (figures: Carried) => figures.cpuSeconds / figures.segments;
-    const kept = stored(results, compression);
     return [
       compression,
       spread(rate),
       times(ratio(rate, disk(results, "write"))),
-      spread(archived(results, "plugin", compression, parallel, cpu), 2),
-      spread(archived(results, "hand", compression, 1, cpu), 2),
+      spread(carried(results, kind, "plugin", compression, parallel, cpu), 2),
+      spread(carried(results, kind, "hand", compression, 1, cpu), 2),
+    ];
+  });
+  const head = [
+    `MB/s, ${parallel} at once`,
+    "÷ the disk's writing",
+    "processor s a segment, the sidecar's",
+    "the same by hand",
+  ];
+  return table(["compression", ...head], rows);
+}
+
+function storedTable(results: Results): string {
+  const rows = walCompressions.map((compression) => {
+    const kept = stored(results, compression);
+    return [
+      compression,
       kept === undefined ? "" : humanBytes(Math.round(kept.median)),
       kept === undefined ? "" : `${((100 * kept.median) / segmentBytes).toFixed(0)} %`,
     ];
   });
-  return table(
-    [
-      "compression",
-      `MB/s, ${parallel} at once`,
-      "÷ the disk's writing",
-      "processor s a segment",
-      "the same by hand",
-      "stored a segment",
-      "of 16 MiB",
-    ],
-    rows,
-  );
-}
-
-function fetchTable(results: Results): string {
-  const hand = fetched(results, "hand", 1);
-  const rows = [
-    ...parallels.map((parallel) => {
-      const own = fetched(results, "plugin", parallel);
-      return [
-        parallel === results.configured.walMaxParallel ? `**${parallel}**` : String(parallel),
-        spread(own, 2),
-        own === undefined ? "" : megabytes(own.median * segmentBytes).toFixed(1),
-        times(ratio(own, hand)),
-        spread(
-          fetched(results, "plugin", parallel, ({ cpuSeconds, segments }) => cpuSeconds / segments),
-          2,
-        ),
-      ];
-    }),
-    [
-      "by hand",
-      spread(hand, 2),
-      hand === undefined ? "" : megabytes(hand.median * segmentBytes).toFixed(1),
-      "",
-      spread(
-        fetched(results, "hand", 1, ({ cpuSeconds, segments }) => cpuSeconds / segments),
-        2,
-      ),
-    ],
-  ];
-  return table(["at once", "segments a second", "MB/s", "÷ by hand", "processor s a segment"], rows);
+  return table(["compression", "stored a segment", "of 16 MiB"], rows);
 }
 
 function baseSection(results: Results): string {
@@ -396,16 +371,20 @@ function losses(results: Results): string {
   const all = [
     ...late,
     ...lost,
-    ...slower(
-      `WAL archived, ${configured.walCompression}, ${configured.walMaxParallel} at once`,
-      ratio(
-        archived(results, "plugin", configured.walCompression as MeasuredWalCompression, configured.walMaxParallel),
-        archived(results, "hand", configured.walCompression as MeasuredWalCompression, 1),
+    ...(["archive", "fetch"] as const).flatMap((kind) =>
+      slower(
+        `WAL ${kind === "archive" ? "archived" : "fetched"}, ${configured.walCompression}, ${configured.walMaxParallel} at once`,
+        ratio(
+          carried(
+            results,
+            kind,
+            "plugin",
+            configured.walCompression as MeasuredWalCompression,
+            configured.walMaxParallel,
+          ),
+          carried(results, kind, "hand", configured.walCompression as MeasuredWalCompression, 1),
+        ),
       ),
-    ),
-    ...slower(
-      `WAL fetched, ${configured.walMaxParallel} at once`,
-      ratio(fetched(results, "plugin", configured.walMaxParallel), fetched(results, "hand", 1)),
     ),
     ...sizes.flatMap((size) => [
       ...compressions.flatMap((compression) =>
@@ -442,26 +421,22 @@ function slower(what: string, value: number | undefined): string[] {
 function betterSettings(results: Results): string[] {
   const { configured } = results;
   const size = comparedSize(results);
-  const grid = walCompressions.flatMap((compression) =>
-    parallels.map((parallel) => ({
-      name: `${compression}, ${parallel} at once`,
-      own: compression === configured.walCompression && parallel === configured.walMaxParallel,
-      rate: archived(results, "plugin", compression, parallel)?.median,
-    })),
-  );
-  const fetches = parallels.map((parallel) => ({
-    name: `${parallel} at once`,
-    own: parallel === configured.walMaxParallel,
-    rate: fetched(results, "plugin", parallel)?.median,
-  }));
+  const grid = (kind: "archive" | "fetch") =>
+    walCompressions.flatMap((compression) =>
+      parallels.map((parallel) => ({
+        name: `${compression}, ${parallel} at once`,
+        own: compression === configured.walCompression && parallel === configured.walMaxParallel,
+        rate: carried(results, kind, "plugin", compression, parallel)?.median,
+      })),
+    );
   const bases = compressions.map((compression) => ({
     name: compression,
     own: compression === configured.compression,
     rate: size === undefined ? undefined : backedUp(results, "plugin", size, compression, baseRate)?.median,
   }));
   return [
-    ...beaten("archives WAL", grid),
-    ...beaten("fetches WAL", fetches),
+    ...beaten("archives WAL", grid("archive")),
+    ...beaten("fetches WAL", grid("fetch")),
     ...beaten(`backs up ${size ?? ""}`, bases),
   ];
 }

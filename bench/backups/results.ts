@@ -1,14 +1,14 @@
 /** What the benchmark of the backups leaves. docs/benchmarks-backups.md is made from this alone. */
 import type { Heading } from "../results-file";
-import type { Configured, Kind, MeasuredWalCompression, Task, Wanted } from "./plan";
+import type { Configured, Kind, Task, Wanted } from "./plan";
 
 /** What is measured of each kind. Times are seconds, rates bytes a second. */
 export interface Figures {
   readonly disk: { readonly write: number; readonly read: number };
   readonly fetch: Carried;
   readonly archive: Carried;
-  /** Bytes that one segment takes, by compression. */
-  readonly stored: { readonly segmentBytes: Readonly<Partial<Record<MeasuredWalCompression, number>>> };
+  /** Bytes that one segment takes. */
+  readonly stored: { readonly segmentBytes: number };
   readonly point: {
     /** Ages of the oldest commit that was not in the store, and how many times that was asked. */
     readonly samples: number;
