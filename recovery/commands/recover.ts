@@ -1,4 +1,5 @@
 import { names } from "../../components/names";
+import { expectation, lastMeasured } from "../expectation";
 import { type Followed, follow, intention } from "../follow";
 import { annotations, recoveringCluster, recoveryTarget } from "../manifest";
 import { Objects } from "../objects";
@@ -17,6 +18,7 @@ export async function recover(settings: RecoverySettings, request: Request, opti
   const prepared = await prepare(settings, objects, request, say);
   const { name, server, store, target, plan, spec, database } = prepared;
   say(`ready: ${server} to ${targetWords(target)}, into the new Cluster ${name}: ${intention(plan)}`);
+  say(`expected: ${expectation(await lastMeasured(objects), plan)}`);
   const begun = Date.now();
   const end = recoveryTarget(target, plan.backup);
   await objects.create(

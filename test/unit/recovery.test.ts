@@ -6,6 +6,7 @@ import { describe as bucketWords } from "../../recovery/commands/window";
 import { recoveringCluster, recoveryTarget, databaseOf, specOfStack } from "../../recovery/manifest";
 import { invocation } from "../../recovery/main";
 import { UsageError } from "../../commands/command";
+import { expectation, expectedSeconds, measuredBy } from "../../recovery/expectation";
 import { freeName, planRecovery, type RecoveryPlan, type Target, windowWords } from "../../recovery/plan";
 import { targetOf } from "../../recovery/preflight";
 import { beginning, causeOf, observe, progressLine, type Progress } from "../../recovery/progress";
@@ -151,7 +152,7 @@ describe("a bucket", () => {
       { from: at(10), to: at(22) },
       { from: at(30), to: at(37) },
     ]);
-    expect(bucketWords([only(bucket)])).toContain(`then segment ${segment(6)} is missing`);
+    expect(bucketWords([only(bucket)], undefined)).toContain(`then segment ${segment(6)} is missing`);
   });
 
   test("has none where the base backup's own WAL is missing", () => {
@@ -174,6 +175,51 @@ describe("a bucket", () => {
       until: at(16),
       missing: undefined,
     });
+  });
+});
+
+describe("what is expected", () => {
+  const drilled = {
+    drill: "d",
+    cluster: "c",
+    database: "naytifedb",
+    finished: "2026-11-21T03:04:05Z",
+    passed: true,
+    reason: null,
+    restore: {
+      fetchSeconds: 30,
+      replaySeconds: 4,
+      walBytes: 8 * 2 ** 24,
+      walSegments: 8,
+      fixedSeconds: 40,
+      databaseBytes: 1.5e9,
+      bytesPerSecond: 5e7,
+      largestDatabaseBytes: 40e9,
+    },
+  };
+  const archive = only(usual());
+  const planned = planRecovery(archive, { kind: "latest" });
+  if (!("plan" in planned)) throw new Error(planned.problem);
+  const { plan } = planned;
+
+  test("is the drill's, with as many segments as there are now", () => {
+    const measured = measuredBy(drilled)!;
+    expect(measured.segment).toBe(0.5);
+    expect(expectedSeconds(measured, { ...plan, segments: Array<string>(100).fill(segment(3)) })).toBe(120);
+    expect(expectation(measured, plan)).toBe(
+      `about ${Math.ceil(70 + plan.segments.length / 2)} s until it takes connections (base backup 30 s, WAL ${Math.ceil(plan.segments.length / 2)} s), by the drill of 2026-11-21T03:04:05Z, of 1.5 GB`,
+    );
+    expect(bucketWords([archive], measured)).toContain(`\n  the latest   ${expectation(measured, plan)}\n`);
+  });
+
+  test("is nothing without a drill that passed and measured, and says what to run", () => {
+    expect(measuredBy({ ...drilled, passed: false })).toBeUndefined();
+    expect(measuredBy({ ...drilled, restore: { ...drilled.restore, fetchSeconds: null } })).toBeUndefined();
+    expect(measuredBy({ ...drilled, restore: null })).toBeUndefined();
+    expect(
+      measuredBy({ ...drilled, restore: { ...drilled.restore, walSegments: 0, replaySeconds: null } })!.segment,
+    ).toBe(0);
+    expect(bucketWords([archive], undefined)).toContain("npm run drill");
   });
 });
 
