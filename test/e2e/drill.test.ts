@@ -120,6 +120,8 @@ afterAll(async () => {
 
 /** When the first drill ended. */
 let passed: number;
+/** Seconds that it took without its WAL. */
+let restored: number;
 
 test("good backups pass, while the database is written", async () => {
   const kubectlProgram = await tool("kubectl");
@@ -165,7 +167,16 @@ test("good backups pass, while the database is written", async () => {
   expect(fetchSeconds! + replaySeconds! + fixedSeconds!).toBeCloseTo(recoveryTime!.seconds!, 2);
   const expected = ((900 - replaySeconds! - fixedSeconds!) * databaseBytes!) / fetchSeconds!;
   expect(largestDatabaseBytes! / expected).toBeCloseTo(1, 3);
+  restored = fetchSeconds! + fixedSeconds!;
   await gone();
+});
+
+test("what a recovery will take is said by it", async () => {
+  const { code, output } = await runProgram(["recovery/main.ts", "window", "--json", "--name", name], {});
+  expect(code).toBe(0);
+  const [archive] = JSON.parse(output) as { expectedSeconds: number }[];
+  expect(archive!.expectedSeconds).toBeGreaterThan(restored);
+  expect(archive!.expectedSeconds).toBeLessThan(restored + 120);
 });
 
 test("the drill may remove its own Cluster and no other, and reads no Secret", async () => {
