@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { ArchivingCheck } from "./backup/archiving-check";
 import { Archive, BackupSchedule } from "./components/backups";
 import { BarmanPlugin } from "./components/barman-plugin";
@@ -27,7 +27,8 @@ import { migrationSettings, sourceWatchName } from "./migration/settings";
 import { sourceConnection } from "./migration/source-connection";
 import { SourceWatch } from "./migration/source-watch";
 import { monitoringSettings } from "./monitoring/configuration";
-import { recoverySource } from "./recovery/settings";
+import { configuredRecovery, recoverySource } from "./recovery/settings";
+import { RecoverySourceCheck } from "./recovery/source-check";
 import { refuseHarmfulUpdate } from "./recovery/update-check";
 
 /** Those of the parts that the stack has. */
@@ -92,6 +93,16 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       )
     : undefined;
 
+  const recovery = configuredRecovery(config, pulumi.getStack());
+  const settings = migrationSettings(config);
+  const source =
+    archive &&
+    recovery &&
+    new RecoverySourceCheck(
+      "recovery-source",
+      { objectStore: archive.uid, recovery, deadline: config.backupArchivingDeadline, settings },
+      { dependsOn: [archive] },
+    );
   const cluster = new Cluster(
     "cluster",
     {
@@ -112,7 +123,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       protect,
       retainOnDelete,
     },
-    { provider, dependsOn: existing(operator, archive) },
+    { provider, dependsOn: existing(operator, archive, source) },
   );
   const pooler = new Pooler(
     "pooler",
@@ -133,7 +144,6 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       )
     : undefined;
 
-  const settings = migrationSettings(config);
   const archiving =
     bucket &&
     new ArchivingCheck(

@@ -146,6 +146,8 @@ export interface ArchiveArgs extends ArchiveDescription {
 export class Archive extends pulumi.ComponentResource {
   /** For the Cluster's `spec.plugins`. */
   readonly plugin: ArchivePlugin;
+  /** The ObjectStore's, which no other one ever has. */
+  readonly uid: pulumi.Output<string>;
 
   constructor(name: string, args: ArchiveArgs, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:Archive", name, {}, options);
@@ -159,6 +161,7 @@ export class Archive extends pulumi.ComponentResource {
       },
       { parent: this, retainOnDelete: args.retainOnDelete },
     );
+    this.uid = store.metadata.uid;
     this.plugin = {
       name: pluginName,
       isWALArchiver: true,

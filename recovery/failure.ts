@@ -16,11 +16,11 @@ export class RecoveryFailure extends Error {
 export const nothingChanged = "Nothing was changed.";
 
 /** Everything that stands in the way of a recovery, at once. */
-export function refusal(problems: readonly string[], next: string): RecoveryFailure {
+export function refusal(problems: readonly string[], next: string, untouched = nothingChanged): RecoveryFailure {
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
   return new RecoveryFailure(
     [`${count} in the way`, ...problems.map((one) => `    - ${one}`)].join("\n"),
-    nothingChanged,
+    untouched,
     next,
   );
 }

@@ -199,7 +199,10 @@ export async function archivesOfStack(
 }
 
 /** The target that was asked for, unless the request is no clear one. */
-export function targetOf({ at, backup }: Request, problem: (text: string) => void): Target | undefined {
+export function targetOf(
+  { at, backup }: Pick<Request, "at" | "backup">,
+  problem: (text: string) => void,
+): Target | undefined {
   if (at !== undefined && backup !== undefined) {
     problem("--at and --backup are both given; allowed: one of them, or --latest");
     return undefined;

@@ -3,6 +3,7 @@ import type { RecoverySource } from "../components/recovery-bootstrap";
 import type { Configuration, Values } from "../config";
 import type { Settings } from "../migration/engine/settings";
 import { migrationSettings } from "../migration/settings";
+import type { ConfiguredRecovery } from "./configured-recovery";
 
 /** What `npm run recover` is told by the stack. Nothing of it is a secret. */
 export interface RecoverySettings {
@@ -29,6 +30,23 @@ export function recoverySettings(values: Values): RecoverySettings {
     sidecarImage: values.backupSidecarImage,
     wait: values.recoveryWait,
     deadline: values.recoveryDeadline,
+  };
+}
+
+/** The recovery that a stack's configuration asks for. undefined: none. */
+export function configuredRecovery(
+  config: Omit<Configuration, "databasePassword">,
+  stack: string,
+): ConfiguredRecovery | undefined {
+  const { recoverFrom, recoverAt, clusterName, backupSidecarImage, recoveryWait } = config;
+  if (recoverFrom === "") return undefined;
+  return {
+    stack,
+    cluster: clusterName,
+    serverName: archiveFolder(config),
+    from: recoverFrom,
+    at: recoverAt,
+    listing: { image: backupSidecarImage, seconds: recoveryWait },
   };
 }
 

@@ -10,10 +10,12 @@ import { archiveDescription } from "../descriptions";
 import { migrationSettings } from "../migration/settings";
 import type { ArchiveMove } from "./archive-move";
 import { type Asked, askedVariable } from "./asked";
+import { configuredRecovery } from "./settings";
 
 /**
  * Nothing is registered where the update would turn applications back to a database that takes no writes, since another Cluster was promoted than the one that the
- * stack's configuration names; or where it would let the Cluster that is there archive among what another one has archived. A preview, which does without
+ * stack's configuration names; where it would let the Cluster that is there archive among what another one has archived; or where it would begin a lost one with what is
+ * older than that one's own archive, or is not there. A preview, which does without
  * Kubernetes, does not ask.
  *
  * @throws pulumi.RunError that says what to do
@@ -22,11 +24,13 @@ export async function refuseHarmfulUpdate(config: Configuration): Promise<void> 
   if (pulumi.runtime.isDryRun()) return;
   const { clusterName, backupServerName, recoverFrom, recoverAt, protect, retainOnDelete } = config;
   const archive = configuredArchive(config);
+  const recovery = configuredRecovery(config, pulumi.getStack());
   const asked: Asked = {
     stack: pulumi.getStack(),
     settings: migrationSettings(config),
     values: { clusterName, backupServerName, recoverFrom, recoverAt, protect, retainOnDelete },
     ...(archive && { archive }),
+    ...(recovery && { recovery }),
   };
   // In a process of its own: the client of Kubernetes would take longer to load, and in every preview, where the program is compiled.
   const question = promisify(execFile)(

@@ -2,6 +2,7 @@ import { gzipSync } from "node:zlib";
 import { archives, reach, segmentName, segmentNumber, timelines, windows, type Archive } from "../../recovery/archive";
 import { type MovingCluster, refusalToMix, refusalToMove } from "../../recovery/archive-move";
 import { answerOf, listingPod, prefixOf, StoreUnavailable, type ObjectStore } from "../../recovery/bucket";
+import { type ConfiguredRecovery, refusalOf, refusalToBegin } from "../../recovery/configured-recovery";
 import { describe as bucketWords } from "../../recovery/commands/window";
 import { recoveringCluster, recoveryTarget, databaseOf, specOfStack } from "../../recovery/manifest";
 import { invocation } from "../../recovery/main";
@@ -13,13 +14,17 @@ import { beginning, causeOf, observe, progressLine, type Progress } from "../../
 import type { Cluster, Objects } from "../../recovery/objects";
 import { everyLocalRun, promoted, takeOver } from "../../recovery/promotion";
 import { renderReport, sound, type RecoveryReport } from "../../recovery/report";
-import { recoverySettings, recoverySource } from "../../recovery/settings";
+import { configuredRecovery, recoverySettings, recoverySource } from "../../recovery/settings";
+import { RecoverySourceCheck } from "../../recovery/source-check";
 import { turned } from "../../recovery/switch";
 import { targetTime } from "../../recovery/target-time";
 import { endedWhereAsked, soundContents } from "../../recovery/verification";
 import { validate } from "../../config";
 import { project, stackConfiguration } from "../../local/stack-files";
+import { valuesOf } from "../../local/stack-values";
 import { cnpgSchema } from "../crd-schema";
+import { exampleSettings } from "../migration-settings";
+import { record } from "../recording";
 import { at, Bucket, segment } from "../recovery-archive";
 
 const server = "naytife-postgres";
@@ -653,6 +658,89 @@ describe("a promoted Cluster", () => {
   });
 });
 
+describe("a recovery that the stack's configuration asks for", () => {
+  const configured: ConfiguredRecovery = {
+    stack: "production",
+    cluster: "naytife-postgres-r1",
+    serverName: "naytife-postgres-r1",
+    from: server,
+    at: "",
+    listing: { image: "sidecar", seconds: 60 },
+  };
+  const place = "s3://backups/local";
+  const begin = (changed: Partial<ConfiguredRecovery>, bucket = usual()) =>
+    refusalToBegin({ ...configured, ...changed }, place, archives(bucket.listing(), "local"))?.message;
+
+  test("begins where the archive has what it asks for, and the Cluster's own folder is free", () => {
+    expect(begin({})).toBeUndefined();
+    expect(begin({ at: "2026-11-21T22:11:30Z" })).toBeUndefined();
+    expect(begin({ at: "2026-11-21T23:11:30+01:00" })).toBeUndefined();
+  });
+
+  test("is refused at a time that the archive does not reach, which the operator would try for ever", () => {
+    const window = "It can be recovered: 2026-11-21T22:10:00Z to 2026-11-21T22:13:59Z";
+    const late = begin({ at: "2026-11-21T22:15:00Z" });
+    expect(late).toContain(`recoverAt: 2026-11-21T22:15:00.000000Z is not before the last commit that was archived`);
+    expect(late).toContain(window);
+    expect(late).toContain("Untouched: The Cluster was not made, and the bucket is as it was.");
+    expect(late).toContain("--stack production");
+    expect(begin({ at: "2026-11-21T21:00:00Z" })).toContain("lies before the end of the first base backup");
+  });
+
+  test("is refused of an archive that is not there, and says which are", () => {
+    expect(begin({ from: "shop" })).toContain(
+      "recoverFrom is shop, and s3://backups/local holds no archive of that name; it holds naytife-postgres",
+    );
+    expect(begin({}, new Bucket())).toContain("it holds none");
+  });
+
+  test("is refused where the Cluster had an archive of its own, which is later than what it would begin with; all problems at once", () => {
+    const lost = usual().segment("naytife-postgres-r1", segment(9), 14);
+    const message = begin({ at: "2026-11-21T22:15:00Z" }, lost);
+    expect(message).toContain("2 problems in the way");
+    expect(message).toContain("s3://backups/local holds an archive naytife-postgres-r1 already");
+    expect(message).toContain("clusterName naytife-postgres-r2, recoverFrom naytife-postgres-r1");
+  });
+
+  const objects = (cluster: object | undefined, store?: object) =>
+    ({
+      cluster: () => Promise.resolve(cluster),
+      objectStore: () => Promise.resolve(store),
+    }) as unknown as Objects;
+
+  test("is not asked about where the Cluster is there, and cannot be known without an ObjectStore", async () => {
+    expect(await refusalOf(objects({}), configured)).toBeUndefined();
+    await expect(refusalOf(objects(undefined), configured)).rejects.toThrow(StoreUnavailable);
+  });
+
+  test("is what the configuration says", () => {
+    const from = { recoverFrom: server, clusterName: "naytife-postgres-r1", backupStore: "local" };
+    const values = valuesOf("local", { kubeconfig: "/a/file", kubeContext: "a", ...from });
+    expect(configuredRecovery(values, "local")).toMatchObject({ from: server, at: "", cluster: "naytife-postgres-r1" });
+    expect(configuredRecovery({ ...values, recoverFrom: "" }, "local")).toBeUndefined();
+  });
+
+  test("is looked for anew when all was lost or when it asks for something else", async () => {
+    const triggers = async (objectStore: string, changed: Partial<ConfiguredRecovery>, deadline = 60) => {
+      const recovery = { ...configured, ...changed };
+      const recording = await record(
+        () => new RecoverySourceCheck("source", { objectStore, recovery, deadline, settings: exampleSettings }),
+      );
+      return recording.get("command:local:Command").inputs.triggers;
+    };
+    const first = await triggers("uid", {});
+    expect(await triggers("uid", {}, 90)).toEqual(first);
+    for (const other of [
+      await triggers("another", {}),
+      await triggers("uid", { at: "2026-11-21T22:11:30Z" }),
+      await triggers("uid", { from: "shop" }),
+      await triggers("uid", { cluster: "naytife-postgres-r2" }),
+    ]) {
+      expect(other).not.toEqual(first);
+    }
+  });
+});
+
 describe("another folder for the archive of a Cluster that is there", () => {
   const listing = { image: "sidecar", seconds: 60 };
   const moving: MovingCluster = {
@@ -758,11 +846,7 @@ describe("the command line", () => {
 
   test("a time without zone is no target", () => {
     const problems: string[] = [];
-    expect(
-      targetOf({ at: "2026-11-21 22:00:00", backup: undefined, as: undefined, from: undefined }, (one) =>
-        problems.push(one),
-      ),
-    ).toBeUndefined();
+    expect(targetOf({ at: "2026-11-21 22:00:00", backup: undefined }, (one) => problems.push(one))).toBeUndefined();
     expect(problems[0]).toContain("has no time zone");
   });
 });
