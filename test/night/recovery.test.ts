@@ -522,31 +522,51 @@ test("until the stack's configuration agrees no update begins, and then it takes
   Object.assign(settings, { clusterName: "naytife-postgres-r1", recoverFrom: former });
 });
 
-test("the loss of the namespace with everything in it: the bucket is enough", async () => {
-  await completed("naytife-postgres-r1-first");
-  const rows = "SELECT count(*), sum(id) FROM written";
-  const [load, written] = await Promise.all([
-    sql("naytife-postgres-r1", "SELECT count(*) FROM load"),
-    sql("naytife-postgres-r1", rows),
-  ]);
-  await archived("naytife-postgres-r1");
+/** What the recovered Cluster had when it was lost. */
+let lost: { readonly load: string; readonly written: string };
+const written = "SELECT count(*), sum(id) FROM written";
+
+test("a Cluster that is lost is not begun anew with what is older than its own archive: the update is refused before anything changes", async () => {
+  const r1 = "naytife-postgres-r1";
+  await completed(`${r1}-first`);
+  await archived(r1);
+  lost = { load: await sql(r1, "SELECT count(*) FROM load"), written: await sql(r1, written) };
+  await k("delete", clusters, r1, "--timeout=300s");
+  const { code, output } = await updateApart({ ...(await options()), refresh: true });
+  expect(code).toBe(1);
+  expect(output).toContain(`holds an archive ${r1} already, of a Cluster ${r1} that is not there any more`);
+  expect(output).toContain(`clusterName naytife-postgres-r2, recoverFrom ${r1}`);
+  expect(await field("{.metadata.name}", clusters, r1)).toBe("");
+});
+
+test("the loss of the namespace with everything in it: the bucket is enough, and what it does not hold is refused", async () => {
   let since = Date.now();
   await kubectl(cluster, ["delete", "namespace", namespace, "--timeout=300s"]);
   tell("the namespace's end", since);
-  since = Date.now();
   await bringUpStore();
-  for (const command of [
-    "pulumi config set clusterName naytife-postgres-r2 --stack local",
-    "pulumi config set recoverFrom naytife-postgres-r1 --stack local",
-  ]) {
-    await pulumi(command);
-  }
+  Object.assign(settings, { clusterName: "naytife-postgres-r2", recoverFrom: "naytife-postgres-r1" });
+  since = Date.now();
+  const late = { ...settings, recoverAt: "2099-01-01T00:00:00Z" };
+  const refused = await updateApart({
+    ...(await options()),
+    config: { ...(await options()).config, ...late },
+    refresh: true,
+  });
+  tell("pulumi up, refused", since);
+  expect(refused.code).toBe(1);
+  expect(refused.output).toContain(
+    "recoverAt: 2099-01-01T00:00:00.000000Z is not before the last commit that was archived",
+  );
+  expect(refused.output).toContain("Untouched: The Cluster was not made");
+  expect(await field("{.metadata.name}", clusters, "naytife-postgres-r2")).toBe("");
+
+  since = Date.now();
+  stack = await openStack(await options());
   const { outputs } = await bringUp(true);
   tell("pulumi up, out of the bucket", since);
-  Object.assign(settings, { clusterName: "naytife-postgres-r2", recoverFrom: "naytife-postgres-r1" });
-  expect(await sql("naytife-postgres-r2", "SELECT count(*) FROM load")).toBe(load);
+  expect(await sql("naytife-postgres-r2", "SELECT count(*) FROM load")).toBe(lost.load);
   expect(await sql("naytife-postgres-r2", "SELECT count(*) FROM orders")).toBe("1000");
-  expect(await sql("naytife-postgres-r2", rows)).toBe(written);
+  expect(await sql("naytife-postgres-r2", written)).toBe(lost.written);
   // The application comes in by both ways.
   for (const output of ["DATABASE_URL", "DATABASE_URL_DIRECT"]) {
     const psql = `read -r url; psql -XAtq "$url" -c "INSERT INTO written SELECT max(id) + 1 FROM written RETURNING 1"`;
