@@ -3,7 +3,7 @@ import { found, type Kubernetes, patiently } from "../migration/engine/kubernete
 import { RecoveryFailure } from "./failure";
 import { type Objects, serves } from "./objects";
 import { type RecoveryPlan, stamp } from "./plan";
-import { beginning, causeOf, observe, type Progress, progressLine } from "./progress";
+import { beginning, causeOf, observe, type Progress, progressLine, receivedBytes } from "./progress";
 
 /** What a finished recovery showed, and when. */
 export interface Followed {
@@ -110,6 +110,9 @@ async function situation(
   return `${phase ?? "the operator has not begun"}${pods}`;
 }
 
+/** The operator's container that has the base backup fetched, by its sidecar, and replays. */
+const restoring = "full-recovery";
+
 /** Reads the logs of the operator's recovery Job, pod after pod: each one is an attempt that begins with an empty directory. */
 class Watch {
   private readonly attempts = new Map<string, Attempt>();
@@ -142,8 +145,9 @@ class Watch {
       if (attempt === undefined) {
         attempt = new Attempt();
         this.attempts.set(name, attempt);
-        for (const container of ["plugin-barman-cloud", "full-recovery"]) void this.read(name, container, attempt);
+        for (const container of ["plugin-barman-cloud", restoring]) void this.read(name, container, attempt);
       }
+      if (attempt.progress.phase === "base backup") await this.weigh(name, attempt);
       if (status?.phase === "Failed" && !attempt.failed) {
         attempt.failed = true;
         failed = attempt;
@@ -154,6 +158,16 @@ class Watch {
 
   end(): void {
     this.ended = true;
+  }
+
+  /** How much of the base backup has come. */
+  private async weigh(pod: string, attempt: Attempt): Promise<void> {
+    try {
+      const table = await this.kubernetes.printed({ pod, container: restoring }, ["cat", "/proc/net/dev"]);
+      attempt.progress = { ...attempt.progress, fetched: receivedBytes(table) };
+    } catch {
+      // It has just ended, or the kubeconfig may not look into pods: the progress says less.
+    }
   }
 
   /** Line by line until the container ends; a stream that breaks is taken up where it broke. */

@@ -10,6 +10,8 @@ export interface Progress {
   readonly since: number;
   /** barman's name for the base backup that is restored. */
   readonly backup?: string;
+  /** Bytes of it that have come, as they lie in the store; undefined where nobody could look yet. */
+  readonly fetched?: number;
   /** Segments that PostgreSQL took from the archive. */
   readonly replayed: number;
   readonly segment?: string;
@@ -111,6 +113,13 @@ function isSegment(name: string): boolean {
   return /^[0-9A-F]{24}$/.test(name);
 }
 
+/** Bytes that came to a pod over its network, by its /proc/net/dev (proc_pid_net(5)): all that a base backup is fetched by, before anything is unpacked. */
+export function receivedBytes(table: string): number {
+  return [...table.matchAll(/^\s*(\S+):\s*(\d+)/gm)]
+    .filter(([, name]) => name !== "lo")
+    .reduce((sum, [, , bytes]) => sum + Number(bytes), 0);
+}
+
 /** What there is to say at `now`, in milliseconds: how far, how fast, how long still. */
 export function progressLine(progress: Progress, plan: RecoveryPlan, now: number): string {
   const { phase, since, replayed, segment } = progress;
@@ -118,8 +127,15 @@ export function progressLine(progress: Progress, plan: RecoveryPlan, now: number
   switch (phase) {
     case "starting":
       return `waiting for the recovery's pod, since ${humanSeconds(seconds)}`;
-    case "base backup":
-      return `base backup ${progress.backup ?? plan.backup.id}: ${humanBytes(plan.backup.bytes)} to fetch and unpack, since ${humanSeconds(seconds)}`;
+    case "base backup": {
+      const { backup = plan.backup.id, fetched = 0 } = progress;
+      const { bytes } = plan.backup;
+      if (fetched === 0)
+        return `base backup ${backup}: ${humanBytes(bytes)} to fetch and unpack, since ${humanSeconds(seconds)}`;
+      const come = Math.min(fetched, bytes);
+      const rate = come / seconds;
+      return `base backup ${backup}: ${humanBytes(come)} of ${humanBytes(bytes)} fetched, ${humanBytes(rate)}/s, about ${humanSeconds((bytes - come) / rate)} left`;
+    }
     case "replaying": {
       const total = Math.max(plan.segments.length, replayed);
       const rate = replayed / seconds;

@@ -273,7 +273,7 @@ export class Kubernetes {
       if (primary === undefined) {
         throw new Error(`Cluster ${this.settings.target.cluster} has no primary`);
       }
-      const { output, errors, status } = await this.exec(primary, command, script);
+      const { output, errors, status } = await this.exec({ pod: primary, container: "postgres" }, command, script);
       // A stream that breaks off may still be reported as a success.
       if (status?.status !== "Success" || !output.trimEnd().endsWith(end)) {
         throw new Error(
@@ -284,8 +284,17 @@ export class Kubernetes {
     });
   }
 
+  /** What a command prints that ends by itself, in a container that runs. For a look alone. */
+  async printed(where: { readonly pod: string; readonly container: string }, command: string[]): Promise<string> {
+    const { output, errors, status } = await within(answerLimit, this.exec(where, command, ""));
+    if (status?.status === "Success") return output;
+    throw new Error(
+      `${command.join(" ")} in pod ${where.pod}: ${errors.trim() || (status?.message ?? "it broke off")}`,
+    );
+  }
+
   private async exec(
-    pod: string,
+    { pod, container }: { readonly pod: string; readonly container: string },
     command: string[],
     script: string,
   ): Promise<{ output: string; errors: string; status?: V1Status }> {
@@ -299,7 +308,7 @@ export class Kubernetes {
       const run = new Exec(this.config).exec(
         this.settings.namespace,
         pod,
-        "postgres",
+        container,
         command,
         output.stream,
         errors.stream,

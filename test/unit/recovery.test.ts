@@ -10,7 +10,7 @@ import { UsageError } from "../../commands/command";
 import { expectation, expectedSeconds, measuredBy } from "../../recovery/expectation";
 import { freeName, planRecovery, type RecoveryPlan, type Target, windowWords } from "../../recovery/plan";
 import { targetOf } from "../../recovery/preflight";
-import { beginning, causeOf, observe, progressLine, type Progress } from "../../recovery/progress";
+import { beginning, causeOf, observe, progressLine, type Progress, receivedBytes } from "../../recovery/progress";
 import type { Cluster, Objects } from "../../recovery/objects";
 import { everyLocalRun, promoted, takeOver } from "../../recovery/promotion";
 import { renderReport, sound, type RecoveryReport } from "../../recovery/report";
@@ -306,6 +306,12 @@ describe("the log", () => {
   test("tells how far it is, how fast, and how long still", () => {
     const begun = heard(sidecar({ msg: "Target backup found", backup: { backup_id: "20261121T220000" } }));
     expect(progressLine(begun, plan, 3000)).toBe("base backup 20261121T220000: 4.0 MB to fetch and unpack, since 3 s");
+    const { bytes } = plan.backup;
+    expect(progressLine({ ...begun, fetched: bytes / 4 }, plan, begun.since + 10_000)).toMatch(
+      /^base backup 20261121T220000: 1\.0 MB of 4\.0 MB fetched, 100\.\d kB\/s, about 30 s left$/,
+    );
+    // Headers of packets count, too.
+    expect(progressLine({ ...begun, fetched: bytes * 2 }, plan, begun.since + 1000)).toContain("about 0 s left");
     const replaying = heard(
       sidecar({ msg: "Target backup found", backup: { backup_id: "20261121T220000" } }),
       postgres("starting archive recovery"),
@@ -329,6 +335,17 @@ describe("the log", () => {
       timeline: 2,
       complaints: [],
     });
+  });
+
+  test("what came over the network is all but the pod's own", () => {
+    const table = `Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo: 7000 10 0 0 0 0 0 0 7000 10 0 0 0 0 0 0
+  eth0: 1200 8 0 0 0 0 0 0 300 4 0 0 0 0 0 0
+  eth1:34 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0
+`;
+    expect(receivedBytes(table)).toBe(1234);
+    expect(receivedBytes("")).toBe(0);
   });
 
   test("survives lines that are no log", () => {
