@@ -19,7 +19,7 @@ check() {
   watched reading read_large_objects copy
   sql copy -v kind=sequence -f "$SCRIPTS/sequences.sql" >>"$WORK/copy.lines"
   sql copy_superuser -f "$SCRIPTS/amcheck.sql" >"$WORK/amcheck.pieces"
-  LIST="$WORK/amcheck.pieces" WORKER=0 WORKERS=1 watched checking sql copy_superuser -o "$WORK/amcheck.lines" -f "$SCRIPTS/amcheck-functions.sql" -f "$SCRIPTS/listed.sql"
+  LIST="$WORK/amcheck.pieces" watched checking sql copy_superuser -o "$WORK/amcheck.lines" -f "$SCRIPTS/amcheck-functions.sql" -f "$SCRIPTS/listed.sql"
   cat "$WORK/copy.lines" "$WORK/amcheck.lines" | sql primary -v drill="$DRILL" -v side=restored -f "$SCRIPTS/gather.sql"
   differences=$(sql primary -v drill="$DRILL" -f "$SCRIPTS/differences.sql")
   if [[ -n $differences && ($committed -gt 0 || $QUIET != t) ]]; then

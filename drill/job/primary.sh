@@ -86,7 +86,7 @@ read_tables() {
   local snapshot=()
   if [[ $1 == source ]]; then snapshot=(-c "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" -c "SET TRANSACTION SNAPSHOT '$SNAPSHOT'"); fi
   sql "$1" "${snapshot[@]}" -v hash=builtin -v hash_limit="$HASH_LIMIT" -f "$SCRIPTS/row-hash.sql" -f "$SCRIPTS/hashes.sql" >"$WORK/$1.pieces"
-  LIST="$WORK/$1.pieces" WORKER=0 WORKERS=1 sql "$1" "${snapshot[@]}" -f "$SCRIPTS/listed.sql" >"$WORK/$1.lines"
+  LIST="$WORK/$1.pieces" sql "$1" "${snapshot[@]}" -f "$SCRIPTS/listed.sql" >"$WORK/$1.lines"
 }
 
 # read_large_objects SERVICE: the same of large objects, after them.

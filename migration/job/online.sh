@@ -324,7 +324,7 @@ undo_publish() {
 # stand_by_to_count: opens the session. One alone: the application has just got its database back, and may share the machine with the old one.
 stand_by_to_count() {
   mkfifo "$WORK/count"
-  LIST="$WORK/pieces.final" WORKER=0 WORKERS=1 sql source -v hash="$HASH" <"$WORK/count" >"$WORK/counted" &
+  LIST="$WORK/pieces.final" sql source -v hash="$HASH" <"$WORK/count" >"$WORK/counted" &
   COUNTER=$!
   exec {COUNTER_INPUT}>"$WORK/count"
   echo "SET max_parallel_workers_per_gather = 0; SELECT 'there';" >&"$COUNTER_INPUT"
