@@ -45,9 +45,9 @@ async function measureAll(cluster: EmbeddedCluster, options: BackupsOptions): Pr
   ]);
   if (file.results.ended !== undefined) return file.results;
   const ground = await Ground.make(cluster);
-  const { barman, absent } = await ground.barman();
+  const { barman, absent, broken } = await ground.barman();
   const version = { PostgreSQL: await ground.sql("SHOW server_version"), barman };
-  await file.keep({ absent, versions: { ...file.results.versions, ...version } });
+  await file.keep({ absent, broken, versions: { ...file.results.versions, ...version } });
   const left = missing(file.results, file.results.outcomes);
   const clock = new Clock(left.length);
   for (const turn of left) {
@@ -101,6 +101,7 @@ async function heading(cluster: EmbeddedCluster, { sizes, runs, command }: Backu
     },
     segments: segmentCount,
     absent: [],
+    broken: [],
     outcomes: [],
   };
 }

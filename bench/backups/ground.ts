@@ -20,7 +20,7 @@ import { Objects } from "../../recovery/objects";
 import { kubectl } from "../kubectl";
 import { valuesOf } from "../../local/stack-values";
 import { dropPart, makePart, resized, tables, untilWritten } from "./load";
-import { compressions, type Configured } from "./plan";
+import { compressions, type Configured, type MeasuredWalCompression, walCompressions, type Wanted } from "./plan";
 
 /** WAL segments that are carried; each of the numbers that are carried at once divides it. */
 export const segmentCount = 16;
@@ -145,15 +145,34 @@ export class Ground {
     return kubectl(this, ["exec", this.primary, "--container", "plugin-barman-cloud", "--", "cat", "/proc/1/stat"]);
   }
 
-  /** Which barman the sidecar has, and which compressions of base backups it does not know: Debian's is older than the plugin's own image. */
-  async barman(): Promise<{ readonly barman: string; readonly absent: readonly string[] }> {
+  /**
+   * Which barman the sidecar has, which compressions of base backups it does not know, and by which it cannot archive: Debian's is older than the plugin's own image,
+   * and not all of what it compresses with suits it.
+   */
+  async barman(): Promise<Pick<Wanted, "absent" | "broken"> & { readonly barman: string }> {
     const exec = ["exec", this.primary, "--container", "plugin-barman-cloud", "--", "barman-cloud-backup"];
     const version = await kubectl(this, [...exec, "--version"]);
     const options = await kubectl(this, [...exec, "--help"]);
     return {
       barman: /\d[\d.]*/.exec(version)?.[0] ?? "unknown",
       absent: compressions.filter((compression) => compression !== "none" && !options.includes(`--${compression}`)),
+      broken: await this.brokenCompressions(),
     };
+  }
+
+  private async brokenCompressions(): Promise<MeasuredWalCompression[]> {
+    const [segment = ""] = await this.segments(1);
+    const broken: MeasuredWalCompression[] = [];
+    for (const compression of walCompressions) {
+      await this.archiveByHand(compression, [segment]).catch(() => broken.push(compression));
+    }
+    return broken;
+  }
+
+  /** @returns what the script printed */
+  async archiveByHand(compression: MeasuredWalCompression, segments: readonly string[]): Promise<string> {
+    const environment = { COMPRESSION: compression === "none" ? "" : compression };
+    return this.script("plugin-barman-cloud", "archive-by-hand.sh", segments, environment, this.handServer);
   }
 
   /** Folder of the stack's archive, and that of what is done by hand: neither comes into the other's way. */

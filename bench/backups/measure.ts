@@ -64,13 +64,7 @@ async function fetch(ground: Ground, { way, compression, parallel, run }: Of<"fe
 async function archive(ground: Ground, { way, compression, parallel, run }: Of<"archive">): Promise<Carried> {
   const segments = await ground.segments(run);
   await ground.configure({ walCompression: compression, walMaxParallel: parallel });
-  if (way === "hand") {
-    const environment = { COMPRESSION: compression === "none" ? "" : compression };
-    const { handServer } = ground;
-    const script = "archive-by-hand.sh";
-    const log = await ground.script("plugin-barman-cloud", script, segments, environment, handServer);
-    return byHand(segments, "archived", log);
-  }
+  if (way === "hand") return byHand(segments, "archived", await ground.archiveByHand(compression, segments));
   return archiveOnceMore(ground, segments);
 }
 

@@ -65,6 +65,8 @@ export interface Wanted {
   readonly configured: Configured;
   /** Compressions of base backups that the sidecar's barman does not know. */
   readonly absent: readonly string[];
+  /** Compressions of WAL by which it does not archive one segment. */
+  readonly broken: readonly string[];
 }
 
 /** Bytes. Databases bigger than this are measured once, and by what the stack is set to alone. */
@@ -110,7 +112,7 @@ export function nameOf(turn: Turn): string {
   return [`run ${run}, ${what}${way}`, ...detail].join(", ");
 }
 
-function tasks({ sizes, runs, configured, absent }: Wanted, run: number): Task[] {
+function tasks({ sizes, runs, configured, absent, broken }: Wanted, run: number): Task[] {
   const ascending = [...sizes].sort((a, b) => parseSize(a) - parseSize(b));
   // Growing in one run and shrinking in the next, so that little is filled twice.
   const ordered = run % 2 === 1 ? ascending : [...ascending].reverse();
@@ -118,7 +120,12 @@ function tasks({ sizes, runs, configured, absent }: Wanted, run: number): Task[]
   const compared = often.at(-1) ?? ascending[0];
   return [
     { kind: "disk" },
-    ...carryings(configured, run, run === 1 && runs > 1),
+    ...carryings(
+      walCompressions.filter((one) => !broken.includes(one)),
+      configured,
+      run,
+      run === 1 && runs > 1,
+    ),
     ...(run === 1 ? loads.map((load) => ({ kind: "point", load }) as const) : []),
     ...ordered
       .filter((size) => run === 1 || often.includes(size))
@@ -131,8 +138,13 @@ function tasks({ sizes, runs, configured, absent }: Wanted, run: number): Task[]
 }
 
 /** To the store and back, by what differs from the stack's setting in one thing, or by the whole grid. */
-function carryings({ walCompression, walMaxParallel }: Configured, run: number, whole: boolean): Task[] {
-  return orderOf(walCompressions, run).flatMap((compression) => [
+function carryings(
+  known: readonly MeasuredWalCompression[],
+  { walCompression, walMaxParallel }: Configured,
+  run: number,
+  whole: boolean,
+): Task[] {
+  return orderOf(known, run).flatMap((compression) => [
     // The sidecar comes to believe the compression meanwhile.
     { kind: "archive", way: "hand", compression, parallel: 1 } as const,
     ...parallels

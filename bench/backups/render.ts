@@ -197,10 +197,13 @@ function verdicts(results: Results): string {
   return table(["promise", "promised", "most that was measured"], rows);
 }
 
+/** The compressions of WAL that were measured. */
+const knownTo = ({ broken }: Results) => walCompressions.filter((compression) => !broken.includes(compression));
+
 /** Segments a second, by compression and number at once. */
 function carriedTable(results: Results, kind: "archive" | "fetch"): string {
   const { walCompression, walMaxParallel } = results.configured;
-  const rows = walCompressions.map((compression) => {
+  const rows = knownTo(results).map((compression) => {
     const hand = carried(results, kind, "hand", compression, 1);
     const own = carried(results, kind, "plugin", compression, walMaxParallel);
     return [
@@ -217,7 +220,7 @@ function carriedTable(results: Results, kind: "archive" | "fetch"): string {
 /** What the table before it is in bytes, beside the disk, and in processor time. */
 function costTable(results: Results, kind: "archive" | "fetch"): string {
   const parallel = results.configured.walMaxParallel;
-  const rows = walCompressions.map((compression) => {
+  const rows = knownTo(results).map((compression) => {
     const rate = carried(results, kind, "plugin", compression, parallel, ({ segments: count, seconds }) =>
       megabytes((count * segmentBytes) / seconds),
     );
@@ -240,7 +243,7 @@ function costTable(results: Results, kind: "archive" | "fetch"): string {
 }
 
 function storedTable(results: Results): string {
-  const rows = walCompressions.map((compression) => {
+  const rows = knownTo(results).map((compression) => {
     const kept = stored(results, compression);
     return [
       compression,
@@ -467,6 +470,11 @@ function notMeasured(results: Results): string {
     ...(results.absent.length > 0
       ? [
           `- Base backups compressed by ${results.absent.join(", ")}: barman ${results.versions.barman ?? ""}, which the embedded cluster's sidecar has, does not know it.`,
+        ]
+      : []),
+    ...(results.broken.length > 0
+      ? [
+          `- WAL compressed by ${results.broken.join(", ")}: the same barman, with what Debian has for it to compress with, does not archive one segment by it.`,
         ]
       : []),
     results.runs === 1

@@ -9,7 +9,7 @@ import { readSteps } from "../../bench/steps";
 import { valuesOf } from "../../local/stack-values";
 
 const configured = { compression: "gzip", jobs: 2, walCompression: "gzip", walMaxParallel: 4 };
-const wanted: Wanted = { sizes: ["5GB", "100MB", "1GB"], runs: 3, configured, absent: [] };
+const wanted: Wanted = { sizes: ["5GB", "100MB", "1GB"], runs: 3, configured, absent: [], broken: [] };
 
 describe("the plan", () => {
   const all = turns(wanted);
@@ -82,6 +82,14 @@ describe("the plan", () => {
     expect(quick.filter((turn) => turn.kind === "archive" && turn.way === "plugin")).toHaveLength(8);
     expect(quick.filter((turn) => turn.kind === "base" && turn.compression === "lz4")).toEqual([]);
     expect(quick.filter((turn) => turn.kind === "archive" && turn.compression === "lz4")).not.toEqual([]);
+  });
+
+  test("leaves out what cannot archive, to the store and back", () => {
+    const without = turns({ ...wanted, broken: ["snappy"] });
+    expect(
+      without.filter((turn) => "compression" in turn && turn.compression === "snappy" && turn.kind !== "base"),
+    ).toEqual([]);
+    expect(all.length - without.length).toBe(11 + 5 + 5);
   });
 
   test("goes on where it was broken off", () => {
@@ -192,6 +200,7 @@ const results: Results = {
   runs: 3,
   configured,
   absent: [],
+  broken: [],
   promises: { recoveryPoint: 60, uploadAllowance: 15, archiveTimeout: 45, recoveryTime: 900 },
   instance: { memory: "512Mi", cpu: "2", sidecarMemory: "512Mi", sidecarCpu: "1" },
   segments: 16,
@@ -300,6 +309,9 @@ describe("the page", () => {
     const page = render({ ...results, absent: ["lz4"], versions: { barman: "3.13.3" }, outcomes });
     expect(page).toContain("- Base backups compressed by lz4: barman 3.13.3,");
     expect(row(page, "1GB").join()).not.toContain("lz4");
+    const without = render({ ...results, broken: ["snappy"], outcomes });
+    expect(without).toContain("- WAL compressed by snappy: the same barman");
+    expect(row(without, "snappy")).toEqual([]);
   });
 
   test("is chosen by what the results are of", () => {
