@@ -4,6 +4,7 @@ import type { Configuration, Values } from "../config";
 import type { Settings } from "../migration/engine/settings";
 import { migrationSettings } from "../migration/settings";
 import type { ConfiguredRecovery } from "./configured-recovery";
+import { targetTime } from "./target-time";
 
 /** What `npm run recover` is told by the stack. Nothing of it is a secret. */
 export interface RecoverySettings {
@@ -53,6 +54,8 @@ export function configuredRecovery(
 /** What a new Cluster of the stack begins with. undefined: an empty database. */
 export function recoverySource(config: Pick<Configuration, "recoverFrom" | "recoverAt">): RecoverySource | undefined {
   if (config.recoverFrom === "") return undefined;
-  const target = config.recoverAt === "" ? {} : { target: { targetTime: config.recoverAt } };
+  // As the operator reads times, whatever it was written as.
+  const read = targetTime(config.recoverAt, "UTC");
+  const target = "instant" in read ? { target: { targetTime: read.instant.text } } : {};
   return { objectStore: names.objectStore, serverName: config.recoverFrom, ...target };
 }

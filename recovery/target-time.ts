@@ -9,8 +9,9 @@ export interface Instant {
 /** What a text says about a time: one instant, or why it says none. */
 export type TargetTime = { readonly instant: Instant } | { readonly problem: string };
 
+// Behind an offset a zone may be named once more: so does Pulumi where the time stands without quotes in a stack's file, and YAML takes it for one.
 const form =
-  /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?\s*(?:(Z|UTC|GMT)|([+-])(\d{2}):?(\d{2})?)?$/i;
+  /^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?\s*(?:(Z|UTC|GMT)|([+-])(\d{2}):?(\d{2})?(?:\s+(?:UTC|[+-]\d{4}))?)?$/i;
 
 /** The largest distance of a time zone from UTC, in minutes (Kiribati has +14:00). */
 const largestOffset = 14 * 60;

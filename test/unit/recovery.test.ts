@@ -63,6 +63,9 @@ describe("a time", () => {
     ["2026-11-21 17:33:10.123456-0430", "2026-11-21T22:03:10.123456Z"],
     ["2026-11-21 23:03+01", "2026-11-21T22:03:00.000000Z"],
     ["2026-11-21 22:03:10 UTC", "2026-11-21T22:03:10.000000Z"],
+    // What Pulumi makes of it without quotes in a stack's file.
+    ["2026-11-21 22:03:10 +0000 UTC", "2026-11-21T22:03:10.000000Z"],
+    ["2026-11-21 23:03:10.5 +0100 +0100", "2026-11-21T22:03:10.500000Z"],
   ])("%s is %s", (text, instant) => {
     expect(targetTime(text, "Europe/Berlin")).toMatchObject({ instant: { text: instant } });
   });
@@ -549,6 +552,12 @@ describe("the recovering Cluster", () => {
       objectStore: "naytife-postgres-backups",
       serverName: server,
     });
+    const at = values({
+      clusterName: "naytife-postgres-r1",
+      recoverFrom: server,
+      recoverAt: "2026-11-21 23:03:10 +0100 +0100",
+    });
+    expect(recoverySource(at)?.target).toEqual({ targetTime: "2026-11-21T22:03:10.000000Z" });
     expect(recoverySource(values())).toBeUndefined();
     expect(() => values({ recoverFrom: server })).toThrow("another archive than the Cluster's own");
     expect(() => values({ recoverAt: "2026-11-21T22:11:30Z" })).toThrow("only together with recoverFrom");
