@@ -42,7 +42,7 @@ SELECT json_build_object('kind', 'setting', 'name', format('%s of %s', split_par
 
 SELECT json_build_object('kind', 'database', 'name', 'rights and comment', 'value', json_build_object('comment', shobj_description(oid, 'pg_database'), 'limit', datconnlimit,
   'acl', (SELECT json_agg(line ORDER BY line) FROM (SELECT DISTINCT format('%s to %s', privilege_type, CASE WHEN grantee = 0 THEN 'PUBLIC' WHEN grantee = datdba OR pg_get_userbyid(grantee) = :'owner' THEN 'the owner' ELSE pg_get_userbyid(grantee) END) AS line
-    FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE pg_get_userbyid(grantee) NOT IN ('naytife_migration', 'cnpg_metrics_exporter')) AS grants)))
+    FROM aclexplode(coalesce(datacl, acldefault('d', datdba))) WHERE pg_get_userbyid(grantee) <> 'naytife_migration' AND (pg_get_userbyid(grantee), privilege_type) <> ('pg_monitor', 'CONNECT')) AS grants)))
   FROM pg_database WHERE datname = current_database();
 
 SELECT json_build_object('kind', 'extension', 'name', extname, 'value', json_build_object('schema', extnamespace::regnamespace)) FROM pg_extension WHERE extname <> 'pg_stat_statements';

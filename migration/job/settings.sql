@@ -23,6 +23,6 @@ SELECT format('GRANT %s ON DATABASE %I TO %s%s;', privilege_type, :'staging',
     CASE WHEN grantee = 0 THEN 'PUBLIC' WHEN grantee = datdba THEN quote_ident(:'owner') ELSE quote_ident(pg_get_userbyid(grantee)) END,
     CASE WHEN is_grantable AND grantee <> datdba THEN ' WITH GRANT OPTION' ELSE '' END)
   FROM pg_database, aclexplode(datacl) WHERE datname = current_database() AND pg_get_userbyid(grantee) <> 'naytife_migration' ORDER BY grantee, privilege_type;
--- The operator's exporter asks the application's database by a role of its own. Where not everybody may connect it has to be let in: else all alerts are blind after the switch.
-SELECT format('GRANT CONNECT ON DATABASE %I TO cnpg_metrics_exporter;', :'staging') FROM pg_database
- WHERE datname = current_database() AND datacl IS NOT NULL AND 'cnpg_metrics_exporter' IN (SELECT json_array_elements_text(:'kept'));
+-- The operator's exporter and the restore drill come to the application's database by roles of their own, which are members of pg_monitor; the drill's is made later.
+-- Where not everybody may connect they have to be let in: else all alerts are blind after the switch, and no drill can compare anything.
+SELECT format('GRANT CONNECT ON DATABASE %I TO pg_monitor;', :'staging') FROM pg_database WHERE datname = current_database() AND datacl IS NOT NULL;

@@ -85,12 +85,14 @@ test(
   20 * minutes,
 );
 
-test("where not everybody may connect, the operator's exporter may", async () => {
+test("where not everybody may connect, the operator's exporter and the restore drill may", async () => {
   const mayConnect = (role: string) =>
     ask("naytife-postgres-1", "postgres", `SELECT has_database_privilege('${role}', 'naytifedb', 'CONNECT')`);
   // Of the streaming replicas, which has what PUBLIC has.
   expect(await mayConnect("streaming_replica")).toBe("f");
   expect(await mayConnect("cnpg_metrics_exporter")).toBe("t");
+  // The drill's role is a member of it, and is made later.
+  expect(await mayConnect("pg_monitor")).toBe("t");
 });
 
 test("up again changes nothing", async () => {
