@@ -8,6 +8,7 @@ import { parse, parseDocument } from "yaml";
 import { step } from "../progress";
 import { project as declared, stackConfiguration } from "../stack-files";
 import { tool } from "../toolchain/toolchain";
+import "./connections";
 import { passphraseEnvironment } from "./passphrase";
 import { commonPlugins, findPlugins, pulumiHome, type Plugin, type PluginName } from "./plugins";
 import { releaseStaleLock } from "./stale-lock";
