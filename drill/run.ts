@@ -5,6 +5,7 @@ import { Narrator, parseEvent } from "../migration/engine/events";
 import { found, Kubernetes, patiently, refusal, waitingFor } from "../migration/engine/kubernetes";
 import type { Settings } from "../migration/engine/settings";
 import { reportFault } from "../migration/engine/signature";
+import { tellFetching } from "./fetching";
 import { drillNames, podLabels } from "./names";
 import type { DrillReport } from "./report";
 
@@ -37,10 +38,17 @@ export async function drillNow(settings: Settings, say: (line: string) => void):
     );
   }
   await refuseWhileAnotherRuns(kubernetes, namespace);
+  const last = (await keptReport(kubernetes, namespace))?.report;
   const name = await begin(kubernetes, namespace, cronJob);
   say(`Job ${name} begins; it goes on if this command is ended: kubectl -n ${namespace} logs -f job/${name}`);
-  const pod = await follow(kubernetes, namespace, name, say);
-  return readReport(kubernetes, namespace, pod);
+  const ended = new AbortController();
+  const fetching = tellFetching(kubernetes, namespace, last, say, ended.signal);
+  try {
+    return await readReport(kubernetes, namespace, await follow(kubernetes, namespace, name, say));
+  } finally {
+    ended.abort();
+    await fetching;
+  }
 }
 
 /** The client, once its API server has answered. @throws DrillFailure where it does not */

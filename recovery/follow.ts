@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { found, type Kubernetes, patiently } from "../migration/engine/kubernetes";
 import { RecoveryFailure } from "./failure";
+import { looked, receivedBy, recoveryPods, restoringContainer } from "./fetching";
 import { type Objects, serves } from "./objects";
 import { type RecoveryPlan, stamp } from "./plan";
-import { beginning, causeOf, observe, type Progress, progressLine, receivedBytes } from "./progress";
+import { beginning, causeOf, observe, type Progress, progressLine } from "./progress";
 
 /** What a finished recovery showed, and when. */
 export interface Followed {
@@ -110,10 +111,7 @@ async function situation(
   return `${phase ?? "the operator has not begun"}${pods}`;
 }
 
-/** The operator's container that has the base backup fetched, by its sidecar, and replays. */
-const restoring = "full-recovery";
-
-/** Reads the logs of the operator's recovery Job, pod after pod: each one is an attempt that begins with an empty directory. */
+/** Reads the logs of the operator's recovery Job, pod after pod. */
 class Watch {
   private readonly attempts = new Map<string, Attempt>();
   private ended = false;
@@ -135,7 +133,7 @@ class Watch {
 
   /** Takes up the log of each pod that has come since. @returns the attempt that has failed since, if one has */
   async look(cluster: string): Promise<Attempt | undefined> {
-    const labelSelector = `cnpg.io/cluster=${cluster},cnpg.io/jobRole=full-recovery`;
+    const labelSelector = recoveryPods(cluster);
     const { namespace } = this;
     const { items } = await patiently(() => this.kubernetes.core.listNamespacedPod({ namespace, labelSelector }));
     let failed: Attempt | undefined;
@@ -145,7 +143,7 @@ class Watch {
       if (attempt === undefined) {
         attempt = new Attempt();
         this.attempts.set(name, attempt);
-        for (const container of ["plugin-barman-cloud", restoring]) void this.read(name, container, attempt);
+        for (const container of ["plugin-barman-cloud", restoringContainer]) void this.read(name, container, attempt);
       }
       if (attempt.progress.phase === "base backup") await this.weigh(name, attempt);
       if (status?.phase === "Failed" && !attempt.failed) {
@@ -162,12 +160,9 @@ class Watch {
 
   /** How much of the base backup has come. */
   private async weigh(pod: string, attempt: Attempt): Promise<void> {
-    try {
-      const table = await this.kubernetes.printed({ pod, container: restoring }, ["cat", "/proc/net/dev"]);
-      attempt.progress = { ...attempt.progress, fetched: receivedBytes(table) };
-    } catch {
-      // It has just ended, or the kubeconfig may not look into pods: the progress says less.
-    }
+    const bytes = await receivedBy(this.kubernetes, pod);
+    if (bytes === undefined) return;
+    attempt.progress = { ...attempt.progress, fetched: looked(attempt.progress.fetched, bytes, Date.now()) };
   }
 
   /** Line by line until the container ends; a stream that breaks is taken up where it broke. */

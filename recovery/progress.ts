@@ -1,4 +1,5 @@
 import { humanBytes, humanSeconds } from "../migration/engine/events";
+import { type Fetched, rateOf } from "./fetching";
 import { stamp, type RecoveryPlan } from "./plan";
 
 const phases = ["starting", "base backup", "replaying", "recovered"] as const;
@@ -10,8 +11,8 @@ export interface Progress {
   readonly since: number;
   /** barman's name for the base backup that is restored. */
   readonly backup?: string;
-  /** Bytes of it that have come, as they lie in the store; undefined where nobody could look yet. */
-  readonly fetched?: number;
+  /** What of it has come, as it lies in the store; undefined where nobody could look yet. */
+  readonly fetched?: Fetched;
   /** Segments that PostgreSQL took from the archive. */
   readonly replayed: number;
   readonly segment?: string;
@@ -113,13 +114,6 @@ function isSegment(name: string): boolean {
   return /^[0-9A-F]{24}$/.test(name);
 }
 
-/** Bytes that came to a pod over its network, by its /proc/net/dev (proc_pid_net(5)): all that a base backup is fetched by, before anything is unpacked. */
-export function receivedBytes(table: string): number {
-  return [...table.matchAll(/^\s*(\S+):\s*(\d+)/gm)]
-    .filter(([, name]) => name !== "lo")
-    .reduce((sum, [, , bytes]) => sum + Number(bytes), 0);
-}
-
 /** What there is to say at `now`, in milliseconds: how far, how fast, how long still. */
 export function progressLine(progress: Progress, plan: RecoveryPlan, now: number): string {
   const { phase, since, replayed, segment } = progress;
@@ -128,12 +122,12 @@ export function progressLine(progress: Progress, plan: RecoveryPlan, now: number
     case "starting":
       return `waiting for the recovery's pod, since ${humanSeconds(seconds)}`;
     case "base backup": {
-      const { backup = plan.backup.id, fetched = 0 } = progress;
+      const { backup = plan.backup.id, fetched } = progress;
       const { bytes } = plan.backup;
-      if (fetched === 0)
+      const rate = fetched && rateOf(fetched, now);
+      if (fetched === undefined || rate === undefined)
         return `base backup ${backup}: ${humanBytes(bytes)} to fetch and unpack, since ${humanSeconds(seconds)}`;
-      const come = Math.min(fetched, bytes);
-      const rate = come / seconds;
+      const come = Math.min(fetched.bytes, bytes);
       return `base backup ${backup}: ${humanBytes(come)} of ${humanBytes(bytes)} fetched, ${humanBytes(rate)}/s, about ${humanSeconds((bytes - come) / rate)} left`;
     }
     case "replaying": {

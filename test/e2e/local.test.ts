@@ -1,4 +1,4 @@
-/** The newcomer's command as a program: from nothing to a URL that answers, again, killed half-way, and told wrong things. */
+/** The newcomer's commands as programs: from nothing to a URL that answers, again, killed half-way, and told wrong things; and a drill of what came of it. */
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { down, up, type EmbeddedCluster } from "../../local/kubernetes/cluster";
@@ -17,9 +17,9 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** `npm run local`; `killAt` ends it and all that it started with SIGKILL as soon as its progress shows that text. */
-function npmRunLocal(args: readonly string[], killAt?: string): Promise<Ended> {
-  const child = spawn("npm", ["run", "--silent", "local", "--", ...args], {
+/** `npm run SCRIPT`; `killAt` ends it and all that it started with SIGKILL as soon as its progress shows that text. */
+function npmRun(script: string, args: readonly string[], killAt?: string): Promise<Ended> {
+  const child = spawn("npm", ["run", "--silent", script, "--", ...args], {
     cwd: checkout,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
@@ -37,6 +37,8 @@ function npmRunLocal(args: readonly string[], killAt?: string): Promise<Ended> {
     }),
   );
 }
+
+const npmRunLocal = (args: readonly string[], killAt?: string) => npmRun("local", args, killAt);
 
 const output = (ended: Ended, key: string) => new RegExp(`^${key} = (.*)$`, "m").exec(ended.stdout)?.[1];
 
@@ -84,6 +86,14 @@ test("run again, it changes nothing", async () => {
   const ended = await npmRunLocal(["--name", name, "--size", "10MB"]);
   expect(ended.code).toBe(0);
   expect(ended.stderr).toMatch(/Resources:\n\s+\d+ unchanged\n/);
+});
+
+// What is restored here came through the migration: its owners, its grants, and a database where PUBLIC may not connect.
+test("a drill of the migrated database holds", async () => {
+  const ended = await npmRun("drill", ["--name", name, "--json"]);
+  expect(ended.stderr).toContain("[drill]");
+  expect(JSON.parse(ended.stdout)).toMatchObject({ passed: true });
+  expect(ended.code).toBe(0);
 });
 
 test("with --context it runs on a cluster that is there, makes no legacy database, and keeps the URL to itself", async () => {

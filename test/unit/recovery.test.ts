@@ -10,7 +10,8 @@ import { UsageError } from "../../commands/command";
 import { expectation, expectedSeconds, measuredBy } from "../../recovery/expectation";
 import { freeName, planRecovery, type RecoveryPlan, type Target, windowWords } from "../../recovery/plan";
 import { targetOf } from "../../recovery/preflight";
-import { beginning, causeOf, observe, progressLine, type Progress, receivedBytes } from "../../recovery/progress";
+import { type Fetched, looked, receivedBytes } from "../../recovery/fetching";
+import { beginning, causeOf, observe, progressLine, type Progress } from "../../recovery/progress";
 import type { Cluster, Objects } from "../../recovery/objects";
 import { everyLocalRun, promoted, takeOver } from "../../recovery/promotion";
 import { renderReport, sound, type RecoveryReport } from "../../recovery/report";
@@ -310,11 +311,18 @@ describe("the log", () => {
     const begun = heard(sidecar({ msg: "Target backup found", backup: { backup_id: "20261121T220000" } }));
     expect(progressLine(begun, plan, 3000)).toBe("base backup 20261121T220000: 4.0 MB to fetch and unpack, since 3 s");
     const { bytes } = plan.backup;
-    expect(progressLine({ ...begun, fetched: bytes / 4 }, plan, begun.since + 10_000)).toMatch(
-      /^base backup 20261121T220000: 1\.0 MB of 4\.0 MB fetched, 100\.\d kB\/s, about 30 s left$/,
+    const seen = (...looks: (readonly [bytes: number, at: number])[]) => ({
+      ...begun,
+      fetched: looks.reduce<Fetched | undefined>((before, [come, at]) => looked(before, come, at), undefined)!,
+    });
+    // While barman begins there is no rate to go by.
+    expect(progressLine(seen([20_000, 1000], [40_000, 5000]), plan, 5000)).toContain("4.0 MB to fetch and unpack");
+    expect(progressLine(seen([20_000, 1000], [1_000_000, 6000]), plan, 6000)).toContain("4.0 MB to fetch and unpack");
+    expect(progressLine(seen([20_000, 1000], [1_000_000, 6000], [2_000_000, 8000]), plan, 8000)).toMatch(
+      /^base backup 20261121T220000: 2\.0 MB of 4\.0 MB fetched, 500\.0 kB\/s, about 5 s left$/,
     );
     // Headers of packets count, too.
-    expect(progressLine({ ...begun, fetched: bytes * 2 }, plan, begun.since + 1000)).toContain("about 0 s left");
+    expect(progressLine(seen([1_000_000, 1000], [bytes * 2, 2000]), plan, 2000)).toContain("about 0 s left");
     const replaying = heard(
       sidecar({ msg: "Target backup found", backup: { backup_id: "20261121T220000" } }),
       postgres("starting archive recovery"),
