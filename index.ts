@@ -112,6 +112,7 @@ async function naytifePostgres(): Promise<pulumi.Inputs> {
       storageClass: storage.storageClass,
       credentialsSecret: credentials.secretName,
       archive: archive?.plugin,
+      sidecarRevision: archive?.sidecarRevision,
       recovery: recoverySource(config),
       customQueries: [
         ...(targets === undefined ? [] : [targets.queries]),

@@ -1,3 +1,4 @@
+import * as crypto from "node:crypto";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { pluginName } from "./barman-plugin";
@@ -148,20 +149,26 @@ export class Archive extends pulumi.ComponentResource {
   readonly plugin: ArchivePlugin;
   /** The ObjectStore's, which no other one ever has. */
   readonly uid: pulumi.Output<string>;
+  /** Another one whenever the instances' sidecars have to be made anew. */
+  readonly sidecarRevision: pulumi.Output<string>;
 
   constructor(name: string, args: ArchiveArgs, options?: pulumi.ComponentResourceOptions) {
     super("naytife:postgres:Archive", name, {}, options);
+    const spec = objectStoreSpec(args);
     const store = new kubernetes.apiextensions.CustomResource(
       names.objectStore,
       {
         apiVersion: "barmancloud.cnpg.io/v1",
         kind: "ObjectStore",
         metadata: { name: names.objectStore, namespace: args.namespace },
-        spec: objectStoreSpec(args),
+        spec,
       },
       { parent: this, retainOnDelete: args.retainOnDelete },
     );
     this.uid = store.metadata.uid;
+    this.sidecarRevision = pulumi
+      .jsonStringify(spec.instanceSidecarConfiguration)
+      .apply((sidecar) => crypto.createHash("sha256").update(sidecar).digest("hex").slice(0, 16));
     this.plugin = {
       name: pluginName,
       isWALArchiver: true,

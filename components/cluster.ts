@@ -281,6 +281,12 @@ export interface ClusterArgs extends ClusterDescription {
   /** Name of the Cluster. */
   readonly name: string;
   readonly namespace: pulumi.Input<string>;
+  /**
+   * Another one whenever the sidecars of the archive have to be made anew. The operator compares them with the running ones each time that it looks at the
+   * Cluster, and an ObjectStore's change does not make it look (internal/controller/cluster_controller.go, SetupWithManager): it would restart the
+   * instances at some later hour, that of a base backup perhaps.
+   */
+  readonly sidecarRevision?: pulumi.Input<string> | undefined;
   /** A new cluster begins with one instance, for {@link Growth} to make it the full size. One that exists keeps the size that it has. */
   readonly growsLater: boolean;
   /** Refuse to delete the cluster. */
@@ -318,6 +324,7 @@ export class Cluster extends pulumi.ComponentResource {
               "condition=Ready",
               ...(args.growsLater ? [] : [`jsonpath={.status.readyInstances}=${args.instances}`]),
             ]),
+            ...(args.sidecarRevision === undefined ? {} : { "naytife.com/backup-sidecar": args.sidecarRevision }),
           },
         },
         spec: this.spec,

@@ -92,6 +92,20 @@ describe("the ObjectStore", () => {
     expect(await valueOf(plugin.parameters.barmanObjectName)).toBe("naytife-postgres-backups");
     expect(plugin.parameters.serverName).toBe("naytife-postgres");
   });
+
+  test("has a revision that changes with what sidecars are made with, and with nothing else", async () => {
+    const revision = async (other: Partial<ArchiveArgs> = {}) => {
+      const { result } = await record(() => {
+        const provider = new kubernetes.Provider("kubernetes", {});
+        return new Archive("archive", { ...archive, ...other }, { provider });
+      });
+      return valueOf(result.sidecarRevision);
+    };
+    const usual = await revision();
+    expect(await revision({ walMaxParallel: 8, retention: "2w", compression: "gzip" })).toBe(usual);
+    expect(await revision({ sidecar: { ...archive.sidecar, cpuLimit: "3" } })).not.toBe(usual);
+    expect(await revision({ bucket: { ...archive.bucket, region: "elsewhere" } })).not.toBe(usual);
+  });
 });
 
 test.each([

@@ -159,6 +159,13 @@ describe("the resource", () => {
     expect(cluster.timeouts).toEqual({ create: "30m", update: "60m", delete: "15m" });
   });
 
+  test("says which sidecars its instances have to have", async () => {
+    const annotations = async (overrides: Partial<ClusterArgs>) =>
+      ((await run(overrides)).get(type).inputs.metadata as { annotations: Record<string, string> }).annotations;
+    expect(await annotations({ sidecarRevision: "0123" })).toMatchObject({ "naytife.com/backup-sidecar": "0123" });
+    expect(await annotations({})).not.toHaveProperty("naytife.com/backup-sidecar");
+  });
+
   test("that grows later is ready with its first instance, and an update leaves it the size that it has", async () => {
     const cluster = (await run({ growsLater: true })).get(type);
     expect(cluster.inputs.metadata).toMatchObject({ annotations: { "pulumi.com/waitFor": '["condition=Ready"]' } });
