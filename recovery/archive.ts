@@ -14,6 +14,8 @@ export interface Listing {
   readonly texts: Readonly<Record<string, string>>;
   /** When the last transaction ended that an archive's WAL holds, in milliseconds since 1970. By the folder of that WAL. */
   readonly commits: Readonly<Record<string, number>>;
+  /** What could not be read of the newest WAL and the newest timelines' histories, and why. By the folder of that WAL and the file's name without suffix. */
+  readonly unreadable: Readonly<Record<string, string>>;
 }
 
 /** A base backup, from its `backup.info`. */
@@ -44,6 +46,8 @@ export interface Archive {
   readonly timelines: readonly Timeline[];
   /** When the last transaction ended that the WAL holds, by the database's clock; undefined where the last segments hold the end of none. */
   readonly lastCommit: number | undefined;
+  /** Files of WAL that are damaged, by name, and what the tool says that reads them. Only the newest segments and the newest history were tried. */
+  readonly unreadable: ReadonlyMap<string, string>;
   /** Bytes of one WAL segment. */
   readonly segmentBytes: number;
 }
@@ -64,7 +68,7 @@ const defaultSegmentBytes = 16 * 1024 ** 2;
  *
  * @param prefix of the keys, without slashes at its ends
  */
-export function archives({ objects, texts, commits }: Listing, prefix: string): Archive[] {
+export function archives({ objects, texts, commits, unreadable }: Listing, prefix: string): Archive[] {
   const before = prefix === "" ? "" : `${prefix}/`;
   const byServer = new Map<string, StoredObject[]>();
   for (const object of objects) {
@@ -73,10 +77,15 @@ export function archives({ objects, texts, commits }: Listing, prefix: string): 
     byServer.set(server[0], [...(byServer.get(server[0]) ?? []), object]);
   }
   return [...byServer]
-    .map(([server, held]) => ({
-      ...archive(server, `${before}${server}/`, held, texts),
-      lastCommit: commits[`${before}${server}/wals`],
-    }))
+    .map(([server, held]) => {
+      const wals = `${before}${server}/wals`;
+      const damaged = Object.entries(unreadable).filter(([file]) => file.startsWith(`${wals}/`));
+      return {
+        ...archive(server, `${before}${server}/`, held, texts),
+        lastCommit: commits[wals],
+        unreadable: new Map(damaged.map(([file, why]) => [file.slice(wals.length + 1), why])),
+      };
+    })
     .sort((one, other) => (one.server < other.server ? -1 : 1));
 }
 
@@ -85,7 +94,7 @@ function archive(
   root: string,
   objects: readonly StoredObject[],
   texts: Listing["texts"],
-): Omit<Archive, "lastCommit"> {
+): Omit<Archive, "lastCommit" | "unreadable"> {
   const segments = new Map<string, number>();
   const histories = new Map<number, string>();
   const sizes = new Map<string, number>();
@@ -182,7 +191,7 @@ export interface Reach {
    * is not content where there is none. undefined where the segments do not even make the backup consistent.
    */
   readonly until: number | undefined;
-  /** The first segment that is not there though later ones are. */
+  /** The first segment that is not there though later ones are, or is there and cannot be read. */
   readonly missing: string | undefined;
 }
 
@@ -190,7 +199,8 @@ export interface Reach {
  * Follows the WAL from a base backup's beginning, over timelines, to the first gap or the end. What a segment before a gap holds is not known: as much as had
  * been stored before it lies before its end.
  */
-export function reach({ segments, timelines: chain, segmentBytes, lastCommit }: Archive, backup: BaseBackup): Reach {
+export function reach(archive: Archive, backup: BaseBackup): Reach {
+  const { segments, timelines: chain, segmentBytes, lastCommit, unreadable } = archive;
   const on = (number: number) => chain.findLast(({ begins }) => begins <= number)?.id ?? backup.timeline;
   const last = Math.max(-1, ...[...segments.keys()].map((name) => segmentNumber(name, segmentBytes)));
   const consistent = segmentNumber(backup.endWal, segmentBytes);
@@ -201,7 +211,7 @@ export function reach({ segments, timelines: chain, segmentBytes, lastCommit }: 
   for (let number = segmentNumber(backup.beginWal, segmentBytes); number <= Math.max(last, consistent); number++) {
     const name = segmentName(on(number), number, segmentBytes);
     const stored = segments.get(name);
-    if (stored === undefined) {
+    if (stored === undefined || unreadable.has(name)) {
       missing = name;
       break;
     }

@@ -148,21 +148,24 @@ export function listingPod(
 /** Reads what list-bucket.py printed. @throws StoreUnavailable where the store refused, or the answer broke off */
 export function answerOf(log: string): Listing {
   const lines = log.trimEnd().split("\n");
-  if (lines.pop() !== "end") throw new StoreUnavailable("the list of the bucket broke off");
-  const answer = JSON.parse(gunzipSync(Buffer.from(lines.join(""), "base64")).toString("utf8")) as
+  const begin = lines.lastIndexOf("begin");
+  if (begin === -1 || lines.pop() !== "end") throw new StoreUnavailable("the list of the bucket broke off");
+  const answer = JSON.parse(gunzipSync(Buffer.from(lines.slice(begin + 1).join(""), "base64")).toString("utf8")) as
     | {
         readonly objects: readonly [string, number, number][];
         readonly texts: Listing["texts"];
         readonly commits: Readonly<Record<string, number>>;
+        readonly unreadable: Listing["unreadable"];
       }
     | { readonly error: string; readonly message: string };
   if ("error" in answer)
     throw new StoreUnavailable(`${answer.error}${answer.message === "" ? "" : `: ${answer.message}`}`);
-  const { objects, texts, commits } = answer;
+  const { objects, texts, commits, unreadable } = answer;
   return {
     objects: objects.map(([key, bytes, seconds]) => ({ key, bytes, stored: seconds * 1000 })),
     texts,
     commits: Object.fromEntries(Object.entries(commits).map(([folder, seconds]) => [folder, seconds * 1000])),
+    unreadable,
   };
 }
 

@@ -1,7 +1,7 @@
 """Says what lies below an ObjectStore's destinationPath: in the cluster, in the sidecar's image, with its credentials, as the recovery itself would see it.
 
-Prints gzip in base64: {"objects": [[key, bytes, seconds], ...], "texts": {key: text}, "commits": {folder of WAL: seconds}}, or {"error": code, "message": text};
-after it a line "end".
+Prints a line "begin", and gzip in base64: {"objects": [[key, bytes, seconds], ...], "texts": {key: text}, "commits": {folder of WAL: seconds},
+"unreadable": {folder of WAL/name: why}}, or {"error": code, "message": text}; after it a line "end".
 """
 
 import base64
@@ -26,19 +26,35 @@ prefix = urlsplit(destination).path.strip("/")
 SEARCHED = 4
 
 
+class Unreadable(Exception):
+    """A file of WAL that a recovery could not read either, and why."""
+
+
 def restored(folder, name):
     """A file of an archive's WAL, which may be compressed: the tool that knows how is there."""
     server = folder[len(prefix) :].strip("/").split("/")[0]
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "restored")
         endpoint_option = ["--endpoint-url", endpoint] if endpoint else []
-        subprocess.run(
+        ended = subprocess.run(
             ["barman-cloud-wal-restore", "--cloud-provider", "aws-s3", *endpoint_option, destination, server, name, path],
-            check=True,
-            stdout=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
+        if ended.returncode != 0:
+            said = ended.stderr.strip().splitlines() or [f"barman-cloud-wal-restore ended with {ended.returncode}"]
+            raise Unreadable(said[-1])
         with open(path, "rb") as file:
             return file.read()
+
+
+def restored_segment(folder, name):
+    """A WAL segment that is whole (src/include/access/xlog_internal.h: the first page says how many bytes it has)."""
+    segment = restored(folder, name)
+    said = struct.unpack_from("<I", segment, 32)[0] if len(segment) >= 40 else "at least 40"
+    if len(segment) != said:
+        raise Unreadable(f"it has {len(segment)} bytes, and should have {said}")
+    return segment
 
 
 def ends_of_transactions(segment):
@@ -70,11 +86,15 @@ def ends_of_transactions(segment):
         start += (length + 7) // 8 * 8
 
 
-def last_commit(folder, names):
+def last_commit(folder, names, unreadable):
     """When the last transaction ended that is archived; None where the last segments have no end of one."""
-    newest = sorted(names, reverse=True)
+    newest = sorted(set(names), reverse=True)
     for name in newest[:SEARCHED]:
-        found = max(ends_of_transactions(restored(folder, name)), default=None)
+        try:
+            found = max(ends_of_transactions(restored_segment(folder, name)), default=None)
+        except Unreadable as error:
+            unreadable[f"{folder}/{name}"] = str(error)
+            continue
         if found is not None:
             return found
     return None
@@ -86,7 +106,7 @@ def listing():
         endpoint_url=endpoint or None,
         config=Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3}),
     )
-    objects, texts, newest, segments = [], {}, {}, {}
+    objects, texts, newest, segments, unreadable = [], {}, {}, {}, {}
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/" if prefix else "")
     for page in pages:
         for found in page.get("Contents", []):
@@ -101,17 +121,23 @@ def listing():
             if above.endswith("/wals") and len(name.split(".")[0]) == 24 and not {"partial", "backup"} & set(name.split(".")):
                 segments.setdefault(above, []).append(name.split(".")[0])
     for folder, key in newest.items():
-        texts[key] = restored(folder, key[len(folder) + 1 :].split(".")[0] + ".history").decode()
-    commits = {folder: last_commit(folder, names) for folder, names in segments.items()}
-    return {"objects": objects, "texts": texts, "commits": {folder: at for folder, at in commits.items() if at is not None}}
+        name = key[len(folder) + 1 :].split(".")[0] + ".history"
+        try:
+            texts[key] = restored(folder, name).decode()
+        except Unreadable as error:
+            unreadable[f"{folder}/{name}"] = str(error)
+    commits = {folder: last_commit(folder, names, unreadable) for folder, names in segments.items()}
+    known = {folder: at for folder, at in commits.items() if at is not None}
+    return {"objects": objects, "texts": texts, "commits": known, "unreadable": unreadable}
 
 
 try:
     answer = listing()
 except botocore.exceptions.ClientError as error:
     answer = {"error": error.response["Error"]["Code"], "message": error.response["Error"].get("Message", "")}
-except (botocore.exceptions.BotoCoreError, OSError, subprocess.CalledProcessError) as error:
+except (botocore.exceptions.BotoCoreError, OSError) as error:
     answer = {"error": type(error).__name__, "message": str(error)}
+print("begin")
 packed = base64.b64encode(gzip.compress(json.dumps(answer).encode())).decode()
 for at in range(0, len(packed), 4000):
     print(packed[at : at + 4000])

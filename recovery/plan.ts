@@ -71,10 +71,16 @@ export function planRecovery(
           : `${targetWords(target)} lies before the end of the first base backup. ${window}`,
     };
   }
+  const history = [...archive.unreadable.keys()].find((file) => file.endsWith(".history"));
+  if (history !== undefined) {
+    return {
+      problem: `${history}, which says which WAL belongs together, cannot be read: ${archive.unreadable.get(history) ?? ""}. PostgreSQL needs it, too`,
+    };
+  }
   const { segments, until, missing } = reach(archive, backup);
   if (until === undefined) {
     return {
-      problem: `WAL segment ${missing ?? backup.beginWal} is missing, without which base backup ${backup.id} is not consistent. ${window}`,
+      problem: `${lacking(archive, missing ?? backup.beginWal)}, without which base backup ${backup.id} is not consistent. ${window}`,
     };
   }
   const everything = { plan: { backup, segments, until } };
@@ -86,7 +92,7 @@ export function planRecovery(
     case "latest":
       if (missing === undefined) return everything;
       return {
-        problem: `WAL segment ${missing} is missing and later ones are there: a recovery to the latest would end before it without a word. ${window}`,
+        problem: `${lacking(archive, missing)}, and it is not the end of the archive: a recovery to the latest would end before it without a word. ${window}`,
       };
     case "time": {
       const { milliseconds, text } = target.instant;
@@ -95,7 +101,7 @@ export function planRecovery(
           problem:
             missing === undefined
               ? `${text} is not before the last commit that was archived (--latest has it). ${window}`
-              : `WAL segment ${missing} is missing, which is needed for ${text}. ${window}`,
+              : `${lacking(archive, missing)}, which is needed for ${text}. ${window}`,
         };
       }
       // What was committed by then lies in no segment that was begun after the first one that was stored later.
@@ -103,6 +109,12 @@ export function planRecovery(
       return { plan: { backup, segments: last === -1 ? segments : segments.slice(0, last + 1), until: milliseconds } };
     }
   }
+}
+
+/** What is wrong with a segment that a recovery does not come over. */
+export function lacking({ unreadable }: Pick<Archive, "unreadable">, segment: string): string {
+  const why = unreadable.get(segment);
+  return `WAL segment ${segment} ${why === undefined ? "is missing" : `cannot be read (${why})`}`;
 }
 
 function chosen(archive: Archive, target: Target, backupId: string | undefined): BaseBackup | undefined {

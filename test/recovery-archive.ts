@@ -13,6 +13,7 @@ export class Bucket {
   private readonly objects: { key: string; bytes: number; stored: number }[] = [];
   private readonly texts: Record<string, string> = {};
   private readonly commits: Record<string, number> = {};
+  private readonly damaged: Record<string, string> = {};
 
   constructor(private readonly prefix = "local") {}
 
@@ -63,8 +64,14 @@ export class Bucket {
     return this;
   }
 
+  /** A segment, or a history, that nobody can read. */
+  unreadable(server: string, file: string, why: string): this {
+    this.damaged[`${this.prefix}/${server}/wals/${file}`] = why;
+    return this;
+  }
+
   listing(): Listing {
-    return { objects: this.objects, texts: this.texts, commits: this.commits };
+    return { objects: this.objects, texts: this.texts, commits: this.commits, unreadable: this.damaged };
   }
 }
 

@@ -2,7 +2,7 @@ import { humanBytes } from "../../migration/engine/events";
 import { type Archive, reach, windows } from "../archive";
 import { expectation, expectedSeconds, lastMeasured, type Measured } from "../expectation";
 import { Objects } from "../objects";
-import { planRecovery, type RecoveryPlan, stamp, windowWords } from "../plan";
+import { lacking, planRecovery, type RecoveryPlan, stamp, windowWords } from "../plan";
 import { archivesOfStack } from "../preflight";
 import type { RecoverySettings } from "../settings";
 import type { Options } from "./options";
@@ -57,7 +57,7 @@ export function describe(all: readonly Archive[], measured: Measured | undefined
       `${server}: ${windowWords(windows(archive))}`,
       ...backups.map((backup) => {
         const { segments: chain, missing } = reach(archive, backup);
-        const gap = missing === undefined ? "" : `; then segment ${missing} is missing`;
+        const gap = missing === undefined ? "" : `; then ${lacking(archive, missing)}`;
         return `  base backup  ${backup.name ?? backup.id}, ended ${stamp(backup.end)}, ${humanBytes(backup.bytes)}, ${chain.length} WAL segments after it${gap}`;
       }),
       `  WAL          ${segments.size} segments, timeline ${timelines.at(-1)?.id ?? 1}`,

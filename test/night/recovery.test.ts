@@ -447,8 +447,8 @@ test("promote turns applications that write, and no write that was confirmed is 
   tell("promote with a writer, and what was thrown away", since);
 });
 
-/** Removes the archive's last WAL segment but one, and cuts its base backup off, in the sidecar's image, which knows S3. */
-const damage = `
+/** Runs in the sidecar's image, which knows S3; `segments` are the keys of the archive's WAL segments, in their order. */
+const damaging = `
 import os, boto3
 from urllib.parse import urlsplit
 place = urlsplit(os.environ["DESTINATION"])
@@ -456,26 +456,45 @@ client = boto3.client("s3", endpoint_url=os.environ["ENDPOINT_URL"])
 def keys(folder):
     prefix = place.path.strip("/") + "/${former}/" + folder + "/"
     return sorted(one["Key"] for one in client.list_objects_v2(Bucket=place.netloc, Prefix=prefix)["Contents"])
+def cut_off(key):
+    body = client.get_object(Bucket=place.netloc, Key=key)["Body"].read()
+    client.put_object(Bucket=place.netloc, Key=key, Body=body[: len(body) // 2])
 segments = [key for key in keys("wals") if len(key.rsplit("/", 1)[1].split(".")[0]) == 24 and ".partial" not in key and ".backup" not in key]
+`;
+const cutLastSegment = `${damaging}
+cut_off(segments[-1])
+print(segments[-1].rsplit("/", 1)[1][:24])
+`;
+const removeLastButOneAndCutBackup = `${damaging}
 client.delete_object(Bucket=place.netloc, Key=segments[-2])
-data = next(key for key in keys("base") if "/data.tar" in key)
-body = client.get_object(Bucket=place.netloc, Key=data)["Body"].read()
-client.put_object(Bucket=place.netloc, Key=data, Body=body[: len(body) // 2])
+cut_off(next(key for key in keys("base") if "/data.tar" in key))
 print(segments[-2].rsplit("/", 1)[1][:24])
 `;
 
-/** A WAL segment that is missing is named before anything is made, and a damaged base backup by its recovery. */
-async function damageIsNamed(): Promise<void> {
-  const since = Date.now();
+/** @returns the segment that it names */
+async function damage(name: string, script: string): Promise<string> {
   const store = JSON.parse(
     await k("get", "objectstore.barmancloud.cnpg.io", names.objectStore, "-o", "json"),
   ) as ObjectStore;
-  const { metadata, spec } = listingPod("damage", store, { image: cluster.backupSidecarImage, seconds: 120 }, damage);
+  const { metadata, spec } = listingPod(name, store, { image: cluster.backupSidecarImage, seconds: 120 }, script);
   const pod = { apiVersion: "v1", kind: "Pod", metadata, spec };
   await kubectl(cluster, ["-n", namespace, "apply", "-f", "-"], JSON.stringify(pod));
-  await k("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/damage", "--timeout=300s");
-  const segment = (await k("logs", "damage")).trim();
+  await k("wait", "--for=jsonpath={.status.phase}=Succeeded", `pod/${name}`, "--timeout=300s");
+  const segment = (await k("logs", name)).trim();
   expect(segment).toMatch(/^[0-9A-F]{24}$/);
+  return segment;
+}
+
+/** A WAL segment that is missing or, among the last, damaged is named before anything is made, and a damaged base backup by its recovery. */
+async function damageIsNamed(): Promise<void> {
+  const since = Date.now();
+  const last = await damage("damage-last", cutLastSegment);
+  const cut = await recover("--latest", "--from", former, "--as", "cut-off");
+  expect(cut.code).toBe(1);
+  expect(cut.errors).toMatch(new RegExp(`WAL segment ${last} cannot be read \\(.+\\)`));
+  expect(cut.errors).toMatch(/It can be recovered: 20\S+Z to 20\S+Z/);
+  expect(await field("{.metadata.name}", clusters, "cut-off")).toBe("");
+  const segment = await damage("damage", removeLastButOneAndCutBackup);
   const [gap, damaged] = await Promise.all([
     recover("--latest", "--from", former, "--as", "with-a-gap"),
     recover("--backup", backup, "--from", former, "--as", "damaged"),
@@ -487,7 +506,7 @@ async function damageIsNamed(): Promise<void> {
   expect(damaged.code).toBe(1);
   expect(damaged.errors).toMatch(/base backup \d{8}T\d{6} \(.*\) is damaged or not whole: .*unexpected end of data/);
   expect(damaged.errors).toContain("discard --as damaged");
-  tell("a missing segment and a damaged base backup", since);
+  tell("a missing segment, a damaged one, and a damaged base backup", since);
 }
 
 test("until the stack's configuration agrees no update begins, and then it takes the Cluster over; meanwhile damage in the archive is named", async () => {

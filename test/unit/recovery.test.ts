@@ -103,7 +103,7 @@ describe("a bucket", () => {
     const bucket = usual().put("local/readme.txt", 1, 0).put("elsewhere/x/base/1/data.tar", 1, 0);
     bucket.backup("other", "20261121T230000", 20, [segment(1), segment(1)]);
     expect(archives(bucket.listing(), "local").map((one) => one.server)).toEqual([server, "other"]);
-    expect(archives({ objects: [], texts: {}, commits: {} }, "local")).toEqual([]);
+    expect(archives({ objects: [], texts: {}, commits: {}, unreadable: {} }, "local")).toEqual([]);
   });
 
   test("holds base backups with their sizes and names, and segments whatever they are compressed with", () => {
@@ -161,7 +161,7 @@ describe("a bucket", () => {
       { from: at(10), to: at(22) },
       { from: at(30), to: at(37) },
     ]);
-    expect(bucketWords([only(bucket)], undefined)).toContain(`then segment ${segment(6)} is missing`);
+    expect(bucketWords([only(bucket)], undefined)).toContain(`then WAL segment ${segment(6)} is missing`);
   });
 
   test("has none where the base backup's own WAL is missing", () => {
@@ -271,6 +271,26 @@ describe("a plan", () => {
     );
     expect(problemOf(planRecovery(only(bucket), { kind: "latest" }))).toContain(`WAL segment ${segment(6)} is missing`);
     expect(planOf(planRecovery(only(bucket), time("2026-11-21T22:10:30Z"))).segments).toEqual([segment(3), segment(4)]);
+  });
+
+  test("names the segment that cannot be read, and why, even where it is the last; and a history", () => {
+    const bucket = new Bucket().backup(server, "a", 10, [segment(3), segment(3)]);
+    for (const number of [3, 4, 5, 6]) bucket.segment(server, segment(number), 7 + number);
+    const whole = planOf(planRecovery(only(bucket), { kind: "latest" }));
+    expect(whole.segments).toHaveLength(4);
+    // In another Cluster's archive it is in nobody's way.
+    bucket.backup("other", "b", 10, [segment(3), segment(3)]).segment("other", segment(6), 9);
+    bucket.unreadable("other", segment(6), "it has 1 bytes, and should have 16777216");
+    const own = () => archives(bucket.listing(), "local").find((one) => one.server === server)!;
+    expect(planOf(planRecovery(own(), { kind: "latest" }))).toEqual(whole);
+    bucket.unreadable(server, segment(6), "unexpected end of file");
+    const lacks = `WAL segment ${segment(6)} cannot be read (unexpected end of file)`;
+    expect(problemOf(planRecovery(own(), { kind: "latest" }))).toContain(`${lacks}, and it is not the end`);
+    expect(problemOf(planRecovery(own(), time("2026-11-21T22:12:30Z")))).toContain(`${lacks}, which is needed for`);
+    expect(planOf(planRecovery(own(), time("2026-11-21T22:10:30Z"))).segments).toHaveLength(2);
+    expect(bucketWords([own()], undefined)).toContain(`then ${lacks}`);
+    bucket.unreadable(server, "00000002.history", "not a gzip file");
+    expect(problemOf(planRecovery(own(), { kind: "latest" }))).toContain("00000002.history");
   });
 
   test("of a named base backup ends with its own WAL, by any of its names", () => {
@@ -591,7 +611,8 @@ describe("listing the bucket", () => {
       instanceSidecarConfiguration: { env: [{ name: "AWS_DEFAULT_REGION", value: "r" }] },
     },
   };
-  const packed = (answer: object) => `${gzipSync(JSON.stringify(answer)).toString("base64")}\nend\n`;
+  // Whatever was said before, a warning of a library for example, is not the answer.
+  const packed = (answer: object) => `Warning!\nbegin\n${gzipSync(JSON.stringify(answer)).toString("base64")}\nend\n`;
 
   test("takes the credentials from their Secret", () => {
     const [container] = listingPod("x", store, { image: "sidecar:1", seconds: 60 }, "print()").spec!.containers;
@@ -605,10 +626,14 @@ describe("listing the bucket", () => {
   });
 
   test("reads the answer, and throws what the store refused", () => {
-    expect(answerOf(packed({ objects: [["a/b", 3, 1.5]], texts: {}, commits: { "a/wals": 1.25 } }))).toEqual({
+    const unreadable = { "a/wals/b": "why" };
+    expect(
+      answerOf(packed({ objects: [["a/b", 3, 1.5]], texts: {}, commits: { "a/wals": 1.25 }, unreadable })),
+    ).toEqual({
       objects: [{ key: "a/b", bytes: 3, stored: 1500 }],
       texts: {},
       commits: { "a/wals": 1250 },
+      unreadable,
     });
     expect(() => answerOf(packed({ error: "NoSuchBucket", message: "gone" }))).toThrow(
       new StoreUnavailable("NoSuchBucket: gone"),
