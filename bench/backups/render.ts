@@ -477,6 +477,11 @@ function notMeasured(results: Results): string {
           `- WAL compressed by ${results.broken.join(", ")}: the same barman, with what Debian has for it to compress with, does not archive one segment by it.`,
         ]
       : []),
+    ...(results.absent.length + results.broken.length > 0
+      ? [
+          "- Compressions that this sidecar does not know have one run, in an image put together by hand: [decisions/backups.md](decisions/backups.md).",
+        ]
+      : []),
     results.runs === 1
       ? "- Compressions with another `maxParallel` than the stack's where both differ from it: more runs than one measure that once."
       : "- More than once: sizes beyond 1 GB, compressions with another `maxParallel` than the stack's where both differ from it, and the commits that can be lost.",
