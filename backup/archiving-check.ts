@@ -19,7 +19,7 @@ export interface ArchivingCheckArgs {
 
 /**
  * Nothing that depends on it is done before WAL reaches the store. It is asked once for each Cluster and place: a Cluster that cannot archive, because another cluster's
- * archive lies there, for instance, is as ready as any.
+ * archive lies there, for instance, is as ready as another.
  */
 export class ArchivingCheck extends pulumi.ComponentResource {
   constructor(name: string, args: ArchivingCheckArgs, options?: pulumi.ComponentResourceOptions) {

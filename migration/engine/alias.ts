@@ -142,7 +142,7 @@ export async function lead(side: Side, kubernetes: Kubernetes, settings: Setting
   await kubernetes.pausePooler(names.pooler, false);
 }
 
-/** The Service is nobody's alias any more: what {@link keepSource} made goes. Only once it leads to the source. */
+/** The Service is nobody's alias now: what {@link keepSource} made goes. Only once it leads to the source. */
 export async function forgetSource({ core }: Kubernetes, settings: Settings): Promise<void> {
   const { namespace } = settings;
   await found(patiently(() => core.deleteNamespacedService({ name: objectNames(settings).source, namespace })));

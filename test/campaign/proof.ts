@@ -96,7 +96,7 @@ SELECT 'trigger', tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE NOT
 /** Reads both sides anew, by nothing of the migration's own. Opens the source for it. */
 export async function compare({ source, target }: Scene): Promise<{ lines: number; faults: string[] }> {
   await source(`ALTER DATABASE ${migrated} WITH ALLOW_CONNECTIONS true`);
-  // Materialized views are filled anew by the migration, and were stale on the source. A crash behind the switch empties what is unlogged, as any crash does; before
+  // Materialized views are filled anew by the migration, and were stale on the source. A crash behind the switch empties what is unlogged, as every crash does; before
   // it, the switch is refused.
   const crashed = await target("SELECT NOT EXISTS (SELECT FROM naytife_migration.unbroken)");
   const others = await source(
