@@ -53,11 +53,13 @@ plant_canary() {
 record() {
   local keeper exact
   rm -f "$WORK/recorded" "$WORK/instant"
+  sql source -c "SELECT" >/dev/null 2>"$WORK/source" ||
+    fail "the drill cannot read $DATABASE: $(tail -n 2 "$WORK/source" | paste -sd ' ')" "The drill's role is a member of pg_monitor, and what is refused to PUBLIC is refused to it, unless somebody says: GRANT CONNECT ON DATABASE $DATABASE TO pg_monitor. Earlier migrations did not."
   sql source -v kind="sequence before" -f "$SCRIPTS/sequences.sql" >"$WORK/sequences.lines"
   sql source -v answer="$WORK/instant" -v done="$WORK/recorded" -f "$SCRIPTS/instant.sql" &
   keeper=$!
   until [[ -s $WORK/instant ]]; do
-    kill -0 "$keeper" 2>/dev/null || fail "no snapshot of $DATABASE could be taken" "The lines above say why. The role naytife_drill needs CONNECT on the database, which everybody has unless it was taken away."
+    kill -0 "$keeper" 2>/dev/null || fail "no snapshot of $DATABASE could be taken" "The lines above say why."
     sleep 0.1
   done
   # psql has made the file, and may be writing.

@@ -274,6 +274,15 @@ test("a drill whose time is over ends, removes what it made, and says how far it
   await gone();
 });
 
+test("a database that it may not connect to is named at once, with the grant that it needs", async () => {
+  await sql("REVOKE CONNECT ON DATABASE naytifedb FROM PUBLIC");
+  const { code, output, errors } = await drill();
+  await sql("GRANT CONNECT ON DATABASE naytifedb TO PUBLIC");
+  expect(code).toBe(1);
+  expect(output).toMatch(/^FAILED: the drill cannot read naytifedb: .*permission denied for database "naytifedb"/);
+  expect(errors).toContain("GRANT CONNECT ON DATABASE naytifedb TO pg_monitor");
+});
+
 test("without a base backup it says so at once, and what an earlier drill left is removed", async () => {
   const left = {
     apiVersion: "postgresql.cnpg.io/v1",
