@@ -64,7 +64,7 @@ Written by \`npm run bench -- render\` from the results of one run; do not edit.
 
 ${verdicts(results)}
 
-Both find a Cluster of ${size}. "From nothing" begins before it is made.${backups ? "" : " No backups are made here; production has them, and its goal for the time to safe is measured with them: [benchmarks-safe.md](benchmarks-safe.md)."}
+Both find a Cluster of ${size}. "From nothing" begins before it is made.${backups ? "" : " No backups are made here; production has them, and its goal for the time to safe is measured with them: [benchmarks-safe.md](benchmarks-safe.md). The backups themselves, and what a recovery takes: [benchmarks-backups.md](benchmarks-backups.md)."}
 
 ## What is measured
 
