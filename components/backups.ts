@@ -84,6 +84,9 @@ export interface ArchiveDescription {
  * holds the promise while an upload, those that wait before it included, takes no longer than the allowance. While the archive is away, or more is written
  * than is uploaded, no archive_timeout can hold it: that is what the backlog's alert is for.
  *
+ * Nor does it hold for the first checkpoint_timeout (5 min) after a server was shut down and started in place, as long as nothing wakes its checkpointer:
+ * docs/decisions/backups.md.
+ *
  * @param recoveryPoint - seconds
  * @param uploadAllowance - seconds
  */

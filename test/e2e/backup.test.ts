@@ -202,20 +202,6 @@ test("the plugin serves its metrics, and the instance's say when the last backup
   });
 });
 
-test("another limit of the sidecars is theirs soon after the update, not when the operator next has a reason to look", async () => {
-  const sidecar = '{.spec.initContainers[?(@.name=="plugin-barman-cloud")].resources.limits.cpu}';
-  expect(await field(sidecar, "pod", primary)).toBe("2");
-  stack = await open({ backupSidecarCpuLimit: "1500m" });
-  await stack.up(quietly);
-  await until("the sidecar's other limit", 60, async () =>
-    (await field(sidecar, "pod", primary).catch(() => "")) === "1500m" ? true : undefined,
-  );
-  await until("the instance is ready again", 120, async () =>
-    (await field("{.status.readyInstances}", clusterResource)) === "1" ? true : undefined,
-  );
-  await untilWell();
-});
-
 test(
   "under load no commit is older than the recovery point before it is in the store; an update meanwhile changes nothing",
   async () => {
@@ -367,6 +353,20 @@ test(
   },
   10 * minutes,
 );
+
+test("another limit of the sidecars is theirs soon after the update, not when the operator next has a reason to look", async () => {
+  const sidecar = '{.spec.initContainers[?(@.name=="plugin-barman-cloud")].resources.limits.cpu}';
+  expect(await field(sidecar, "pod", primary)).toBe("2");
+  stack = await open({ backupSidecarCpuLimit: "1500m" });
+  await stack.up(quietly);
+  await until("the sidecar's other limit", 60, async () =>
+    (await field(sidecar, "pod", primary).catch(() => "")) === "1500m" ? true : undefined,
+  );
+  await until("the instance is ready again", 120, async () =>
+    (await field("{.status.readyInstances}", clusterResource)) === "1" ? true : undefined,
+  );
+  await untilWell();
+});
 
 test(
   "a Cluster that is made anew may not write into the archive of the one that was lost",
