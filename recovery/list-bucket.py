@@ -11,6 +11,7 @@ import os
 import struct
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import boto3
@@ -22,7 +23,7 @@ endpoint = os.environ["ENDPOINT_URL"]
 bucket = urlsplit(destination).netloc
 prefix = urlsplit(destination).path.strip("/")
 
-# Segments that are searched for the last commit, backwards: a bulk load may fill several without one.
+# The last segments, which are searched for the last commit: a bulk load may fill several without one.
 SEARCHED = 4
 
 
@@ -86,18 +87,19 @@ def ends_of_transactions(segment):
         start += (length + 7) // 8 * 8
 
 
-def last_commit(folder, names, unreadable):
-    """When the last transaction ended that is archived; None where the last segments have no end of one."""
-    newest = sorted(set(names), reverse=True)
-    for name in newest[:SEARCHED]:
+def look_at_last(folder, names, unreadable):
+    """When the last transaction ended that is archived; None where the last segments have no end of one. All of these are tried whether they can be read."""
+    newest = sorted(set(names), reverse=True)[:SEARCHED]
+
+    def last_end(name):
         try:
-            found = max(ends_of_transactions(restored_segment(folder, name)), default=None)
+            return max(ends_of_transactions(restored_segment(folder, name)), default=None)
         except Unreadable as error:
             unreadable[f"{folder}/{name}"] = str(error)
-            continue
-        if found is not None:
-            return found
-    return None
+            return None
+
+    with ThreadPoolExecutor(SEARCHED) as side_by_side:
+        return next((at for at in side_by_side.map(last_end, newest) if at is not None), None)
 
 
 def listing():
@@ -126,7 +128,7 @@ def listing():
             texts[key] = restored(folder, name).decode()
         except Unreadable as error:
             unreadable[f"{folder}/{name}"] = str(error)
-    commits = {folder: last_commit(folder, names, unreadable) for folder, names in segments.items()}
+    commits = {folder: look_at_last(folder, names, unreadable) for folder, names in segments.items()}
     known = {folder: at for folder, at in commits.items() if at is not None}
     return {"objects": objects, "texts": texts, "commits": known, "unreadable": unreadable}
 

@@ -231,14 +231,16 @@ export function causeOf({ complaints, notFound, lastCommit }: Progress, plan: Re
     };
   }
   const damagedSegment = complaints.find((one) =>
-    /invalid (record|magic|resource)|incorrect (prev-link|resource manager)|unexpected pageaddr/.test(one),
+    /invalid (record|magic|resource)|incorrect (prev-link|resource manager)|unexpected pageaddr|archive file "\w+" has wrong size/.test(
+      one,
+    ),
   );
   if (damagedSegment !== undefined) {
     return {
       what: `a WAL segment is damaged: ${damagedSegment}`,
       next:
         lastCommit === undefined
-          ? "Recover from another base backup."
+          ? "Recover to a time before that segment was archived, with --at, or from a base backup that is later."
           : `Recover to a time before ${lastCommit}, with --at.`,
       final: true,
     };

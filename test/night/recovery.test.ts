@@ -485,7 +485,7 @@ async function damage(name: string, script: string): Promise<string> {
   return segment;
 }
 
-/** A WAL segment that is missing or, among the last, damaged is named before anything is made, and a damaged base backup by its recovery. */
+/** A WAL segment that is missing or, among the last, damaged (it is the last but one then: a living server's last segment is ended first) is named before anything is made, and a damaged base backup by its recovery. */
 async function damageIsNamed(): Promise<void> {
   const since = Date.now();
   const last = await damage("damage-last", cutLastSegment);

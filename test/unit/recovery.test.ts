@@ -442,6 +442,15 @@ describe("the log", () => {
       true,
     ],
     [
+      "a WAL segment that is cut off",
+      [
+        postgres(`archive file "${segment(5)}" has wrong size: 8388608 instead of 16777216`, "FATAL"),
+        sidecar({ level: "error", msg: "While terminating server" }),
+      ],
+      `a WAL segment is damaged: archive file "${segment(5)}" has wrong size: 8388608 instead of 16777216`,
+      true,
+    ],
+    [
       "another cluster's archive",
       [
         sidecar({
