@@ -38,7 +38,7 @@ export async function drillNow(settings: Settings, say: (line: string) => void):
     );
   }
   await refuseWhileAnotherRuns(kubernetes, namespace);
-  const last = (await keptReport(kubernetes, namespace))?.report;
+  const last = await earlierReport(kubernetes, namespace);
   const name = await begin(kubernetes, namespace, cronJob);
   say(`Job ${name} begins; it goes on if this command is ended: kubectl -n ${namespace} logs -f job/${name}`);
   const ended = new AbortController();
@@ -175,6 +175,17 @@ async function readReport(kubernetes: Kubernetes, namespace: string, drill: stri
     );
   }
   return kept.report;
+}
+
+/** The report of the drill before, where it is one that a drill wrote. */
+async function earlierReport(kubernetes: Kubernetes, namespace: string): Promise<DrillReport | undefined> {
+  try {
+    const kept = await keptReport(kubernetes, namespace);
+    return kept?.fault === undefined ? kept?.report : undefined;
+  } catch {
+    // Progress alone goes by it: what somebody made of it is no reason against a new drill.
+    return undefined;
+  }
 }
 
 /** The latest drill's report, and what is wrong with its signature; undefined where none has left one. */
