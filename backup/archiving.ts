@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { MigrationFailure } from "../migration/engine/failure";
 import type { Kubernetes } from "../migration/engine/kubernetes";
 import { causeOf, type ArchivePlace } from "./causes";
 import { BackupFailure } from "./failure";
@@ -40,11 +41,27 @@ export async function untilArchiving(
 ): Promise<number> {
   const began = Date.now();
   await kubernetes.presentCluster();
-  const segment = (await kubernetes.control(...finishSegment)).trim();
-  let woken = Date.now();
   let said = "";
+  const tell = (line: string) => {
+    if (line !== said) say(line);
+    said = line;
+  };
+  // The update itself may have made the operator restart the primary.
+  const ask = async (...statements: string[]): Promise<string> => {
+    for (;;) {
+      try {
+        return await kubernetes.control(...statements);
+      } catch (error) {
+        if (error instanceof MigrationFailure || Date.now() - began > deadline * 1000) throw error;
+        tell("the primary does not answer yet");
+        await sleep(pause);
+      }
+    }
+  };
+  const segment = (await ask(...finishSegment)).trim();
+  let woken = Date.now();
   for (;;) {
-    const { waits, waiting, failed } = await look(kubernetes, segment);
+    const { waits, waiting, failed } = JSON.parse(await ask(archiverOf(segment))) as Archiver;
     const seconds = (Date.now() - began) / 1000;
     if (!waits) {
       say(`WAL segment ${segment} lies in ${place.destinationPath}/${place.serverName} after ${seconds.toFixed(0)} s`);
@@ -63,21 +80,17 @@ export async function untilArchiving(
     const line = [`${waiting} WAL segments wait for the store`, ...(cause === undefined ? [] : [cause.what])].join(
       "; ",
     );
-    if (line !== said) say(line);
-    said = line;
+    tell(line);
     if (failed > 0 && Date.now() - woken > rest) {
-      await kubernetes.control(...finishSegment);
+      await ask(...finishSegment);
       woken = Date.now();
     }
     await sleep(pause);
   }
 }
 
-async function look(kubernetes: Asked, segment: string): Promise<Archiver> {
-  const answer = await kubernetes.control(
-    `SELECT json_build_object('waits', bool_or(name = '${segment}.ready') IS TRUE, 'waiting', count(*),
+function archiverOf(segment: string): string {
+  return `SELECT json_build_object('waits', bool_or(name = '${segment}.ready') IS TRUE, 'waiting', count(*),
        'failed', (SELECT failed_count FROM pg_stat_archiver))
-     FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'`,
-  );
-  return JSON.parse(answer) as Archiver;
+     FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'`;
 }

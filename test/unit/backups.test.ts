@@ -377,6 +377,23 @@ describe("why WAL does not arrive", () => {
     );
   });
 
+  test("a primary that is restarted meanwhile is waited for, until the deadline", async () => {
+    const said: string[] = [];
+    const asked = archiver([arrived], "");
+    let refusals = 1;
+    const restarted = {
+      ...asked,
+      control: (...statements: string[]) =>
+        refusals-- > 0
+          ? Promise.reject(new Error("the database system is shutting down"))
+          : asked.control(...statements),
+    };
+    await untilArchiving(restarted, place, 60, (line) => said.push(line));
+    expect(said).toEqual(["the primary does not answer yet", expect.stringMatching(/^WAL segment .* lies in/)]);
+    refusals = 1;
+    await expect(untilArchiving(restarted, place, -1, () => undefined)).rejects.toThrow(/is shutting down/);
+  });
+
   test("it goes on where it may pass: a store knows a new key late", async () => {
     const said: string[] = [];
     const asked = archiver(
