@@ -354,13 +354,16 @@ test(
   10 * minutes,
 );
 
+/** From here on the stack has it. */
+const otherLimit = "1500m";
+
 test("another limit of the sidecars is theirs soon after the update, not when the operator next has a reason to look", async () => {
   const sidecar = '{.spec.initContainers[?(@.name=="plugin-barman-cloud")].resources.limits.cpu}';
   expect(await field(sidecar, "pod", primary)).toBe("2");
-  stack = await open({ backupSidecarCpuLimit: "1500m" });
+  stack = await open({ backupSidecarCpuLimit: otherLimit });
   await stack.up(quietly);
   await until("the sidecar's other limit", 60, async () =>
-    (await field(sidecar, "pod", primary).catch(() => "")) === "1500m" ? true : undefined,
+    (await field(sidecar, "pod", primary).catch(() => "")) === otherLimit ? true : undefined,
   );
   await until("the instance is ready again", 120, async () =>
     (await field("{.status.readyInstances}", clusterResource)) === "1" ? true : undefined,
@@ -378,7 +381,7 @@ test(
     expect(said).toContain("s3://naytife-postgres-backups/local/naytife-postgres holds the archive of another cluster");
     expect(said).toContain("Next: Set backupServerName to a name that is free there");
     // As it says:
-    const renamed = await open({ backupServerName: "naytife-postgres-2" });
+    const renamed = await open({ backupServerName: "naytife-postgres-2", backupSidecarCpuLimit: otherLimit });
     await renamed.up(quietly);
     expect(await archiving()).toBe("True");
   },
